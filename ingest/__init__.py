@@ -1,0 +1,1 @@
+"""Placeholder: the dataflow in one docstring."""

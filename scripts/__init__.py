@@ -1,0 +1,1 @@
+"""What a person runs: train, evaluate, benchmarks, the demonstration, services for the tests."""

@@ -1,0 +1,1 @@
+"""The query service: clip in, answer out."""
