@@ -1,0 +1,50 @@
+"""What the three stores need to be opened: plain dataclasses, filled from `conf/` or by hand."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from ingest.errors import ConfigurationError
+
+_CATALOG_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+@dataclass
+class VectorsConfig:
+    """Where the vectors live: `milvus_lite` (one server per home, started on demand) or a `milvus` server."""
+
+    kind: str = "milvus_lite"
+    uri: str | None = None  # milvus: http://host:port
+    token: str | None = None  # milvus: "user:password" or an API key; never printed
+    index: str = "FLAT"  # the index of new collections: FLAT, HNSW, IVF_FLAT, …
+    index_params: dict[str, Any] = field(default_factory=dict)
+    search_params: dict[str, Any] = field(default_factory=dict)
+    consistency: str = "Bounded"  # of searches; counts are always strong
+    timeout_s: float = 30.0
+
+
+@dataclass
+class MetadataConfig:
+    """Where the metadata lives: `sqlite` (a file in home) or `mysql`."""
+
+    kind: str = "sqlite"
+    url: str | None = None  # mysql: mysql+pymysql://user@host:port/database
+    password: str | None = None  # wins over the one in the URL; never printed
+    pool_size: int = 5
+    timeout_s: float = 30.0
+
+
+@dataclass
+class LakeConfig:
+    """Where the embeddings lake lies: any fsspec path; None is `home/lake`."""
+
+    uri: str | None = None
+
+
+def check_catalog_name(name: str) -> str:
+    """`name` if it can stand in a path, a lock and a table; raises ConfigurationError."""
+    if not _CATALOG_NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"catalog.name {name!r} must be 1 to 64 of A-Z a-z 0-9 _ . - and begin with a letter or digit"
+        )
+    return name

@@ -1,0 +1,140 @@
+"""The rows that cross the border of the metadata store."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One file that a source lists; `version` is its etag, or size and mtime: it changes with the content."""
+
+    uri: str
+    version: str
+    size_bytes: int
+    title: str | None = None
+    artist: str | None = None
+    album: str | None = None
+    isrc: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanCounts:
+    """What registering a listing does (or would do); listed = new + changed + unchanged + duplicates."""
+
+    listed: int = 0  # entries of the listing, repeats included
+    new: int = 0
+    changed: int = 0  # known uri, other content
+    unchanged: int = (
+        0  # known uri, same content; includes files that reappear and files that were deleted here
+    )
+    removed: int = 0  # vanished since the last listing; they still answer
+    duplicates: int = 0  # repeats of a uri within the listing: the first one counts
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One recording that an encoder has not seen."""
+
+    recording_id: int
+    track_id: int
+    uri: str
+    version: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A recording whose segments all lie in the lake; title … isrc are the file's own tags."""
+
+    recording_id: int
+    segments: int  # embeddings stored
+    windows: int
+    lake_files: tuple[str, ...]
+    duration_s: float
+    truncated: bool = False
+    title: str | None = None
+    artist: str | None = None
+    album: str | None = None
+    isrc: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A recording that cannot be ingested, and why; `code` is that of a BadInput."""
+
+    recording_id: int
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A stored reject, by the uri that the user knows."""
+
+    uri: str
+    code: str
+    reason: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A recording to be copied from the lake into a collection."""
+
+    recording_id: int
+    segments: int
+    lake_files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One way of serving a catalogue: a collection filled by one encoder, its index and calibration."""
+
+    generation_id: int
+    collection: str
+    encoder: str  # checksum
+    dim: int
+    index: str
+    calibration: dict[str, Any] | None
+    state: str  # filling | ready | active | retired
+    created_at: float  # Unix seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One track as answers show it; what the manifest says wins over the file's tags."""
+
+    track_id: int
+    recording_id: int  # the published one; of track(): the current one if none is published yet
+    uri: str
+    title: str | None
+    artist: str | None
+    album: str | None
+    isrc: str | None
+    duration_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogCounts:
+    """How far an encoder has come with a catalogue; tracks = done + rejected + pending, of those present."""
+
+    tracks: int
+    removed: int
+    published: int
+    done: int
+    rejected: int
+    pending: int
+    segments: int
+    hours: float
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One job as the metadata store remembers it; times are Unix seconds."""
+
+    run_id: str
+    action: str
+    state: str  # running | done | failed | stopped …
+    started_at: float
+    ended_at: float | None
+    counts: dict[str, Any]
