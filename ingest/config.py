@@ -1,0 +1,82 @@
+"""The configuration of a job as plain dataclasses; every default lives in `conf/`, none here."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ingest.stores import LakeConfig, MetadataConfig, VectorsConfig
+
+Action = Literal["plan", "run", "status", "report", "retry_failed"]
+OnRejects = Literal["exit5", "exit0"]
+
+
+@dataclass
+class CatalogConfig:
+    """Where the music is listed (`kind`, `path`) and what the catalogue is called (`name`)."""
+
+    kind: Literal["folder", "manifest", "s3"]
+    path: str  # folder, manifest file or s3://bucket/prefix; taken literally
+    name: str
+    suffixes: list[str]  # folder and s3: what counts as audio, lower case, with the dot
+    endpoint_url: str | None  # S3: None is Amazon's
+    anonymous: bool  # S3: read without credentials
+
+
+@dataclass
+class AudioConfig:
+    """What becomes of a file between its bytes and the encoder."""
+
+    silence_dbfs: float  # positions below it have no vector
+    window_s: float  # at most so much of one file in memory
+    min_s: float  # shorter files are rejected
+    max_hours: float  # longer files are rejected
+    denoise: bool
+
+
+@dataclass
+class EncoderConfig:
+    """Which network embeds."""
+
+    weights: str | None  # a safetensors file; None: the weights that come with the package
+
+
+@dataclass
+class ComputeConfig:
+    """Where the work runs and how much of it at once."""
+
+    address: str  # `local`: a Ray of our own in this process's machine; else the address of a cluster
+    num_cpus: int | None  # of the local Ray; None: all
+    object_store_mb: int | None  # of the local Ray; None: Ray decides
+    decode_actors: int | None  # None: as many as the CPUs allow
+    decode_cpus: float  # of each
+    embed_actors: int | None
+    embed_cpus: float
+    embed_gpus: float
+    embed_batch: int  # windows in one call
+    sink_windows: int  # windows in one lake file
+    block_rows: int  # files in one Ray block
+    file_timeout_s: float  # a file that takes longer is rejected
+    load_batch: int  # vectors handed to the vector store at once
+    plan_speed_x: float  # × real time of one CPU: what `plan` reckons with before the first run
+
+
+@dataclass
+class ProgressConfig:
+    every_s: float  # between lines where there is no terminal
+
+
+@dataclass
+class IngestConfig:
+    """`python -m ingest`."""
+
+    home: str
+    action: Action
+    on_rejects: OnRejects
+    error_budget: float | None  # share of the files that may be rejected; None: any
+    catalog: CatalogConfig
+    audio: AudioConfig
+    encoder: EncoderConfig
+    vectors: VectorsConfig
+    metadata: MetadataConfig
+    lake: LakeConfig
+    compute: ComputeConfig
+    progress: ProgressConfig

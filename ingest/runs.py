@@ -1,0 +1,229 @@
+"""A run's directory, `home/runs/<run_id>/`: what was asked, with what, how long it took and what came of it.
+
+    config.yaml   the resolved configuration, secrets masked
+    report.json   the record below, always whole: written to the side and renamed
+    rejects.csv   uri, code, reason of every file of the listing that stands rejected
+    report.txt, report.html   the record for people (`ingest.report`)
+"""
+
+import csv
+import json
+import os
+import secrets
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from platform import node, python_version
+from typing import Any, Literal, NamedTuple
+
+import yaml
+
+from conf import masked
+from ingest.config import IngestConfig
+
+State = Literal["running", "done", "failed", "stopped", "interrupted"]
+REPORTED_PACKAGES = ("refrain", "ray", "torch", "torchaudio", "av", "numpy", "pyarrow", "pymilvus", "sqlalchemy")
+
+# Upper edges of the duration histogram; the last bin is open.
+DURATION_EDGES_S = (5, 10, 30, 60, 120, 180, 240, 300, 420, 600, 900, 1800, 3600, 7200)
+
+
+class RejectLine(NamedTuple):
+    """One file that is not in the catalogue, and why."""
+
+    uri: str
+    code: str
+    reason: str
+
+
+class Sample(NamedTuple):
+    """How far the run was `elapsed_s` after its start."""
+
+    elapsed_s: float
+    tracks: int
+    audio_s: float
+
+
+@dataclass
+class Counts:
+    """Files of this run, by what became of them."""
+
+    listed: int = 0
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    skipped: int = 0  # listed by the source, but not audio by their suffix
+    done: int = 0  # embedded by this run
+    rejected: int = 0  # files of the listing that stand rejected, by this run or an earlier one
+    published: int = 0  # tracks whose answer changed with this run
+    segments: int = 0  # vectors written by this run
+
+
+@dataclass
+class RunRecord:
+    """Everything a report is made of; JSON in, JSON out."""
+
+    run_id: str
+    catalog: str
+    action: str
+    state: State
+    started_at: float  # Unix seconds
+    host: str
+    pid: int
+    config: dict[str, Any]
+    versions: dict[str, str]
+    ended_at: float | None = None
+    model_checksum: str | None = None
+    counts: Counts = field(default_factory=Counts)
+    audio_s: float = 0.0  # embedded by this run
+    stages_s: dict[str, float] = field(default_factory=dict)
+    samples: list[Sample] = field(default_factory=list)
+    durations: list[int] = field(default_factory=lambda: [0] * (len(DURATION_EDGES_S) + 1))
+    reject_codes: dict[str, int] = field(default_factory=dict)
+    message: str | None = None  # why it failed or stopped
+
+    @property
+    def elapsed_s(self) -> float:
+        return (self.ended_at or time.time()) - self.started_at
+
+    def add_duration(self, duration_s: float) -> None:
+        """Count one embedded file in the histogram of durations."""
+        place = sum(duration_s >= edge for edge in DURATION_EDGES_S)
+        self.durations[place] += 1
+
+    @classmethod
+    def from_json(cls, text: str) -> "RunRecord":
+        fields = json.loads(text)
+        fields["counts"] = Counts(**fields["counts"])
+        fields["samples"] = [Sample(*sample) for sample in fields["samples"]]
+        return cls(**fields)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2)
+
+
+class Run:
+    """A run in its directory: the record, saved whenever a stage ends."""
+
+    def __init__(self, directory: Path, record: RunRecord) -> None:
+        self.directory = directory
+        self.record = record
+
+    @classmethod
+    def start(cls, home: Path, config: IngestConfig) -> "Run":
+        """A new directory under `home/runs`, with the configuration and a record that says `running`."""
+        started = time.time()
+        stamp = datetime.fromtimestamp(started, UTC).strftime("%Y%m%dT%H%M%SZ")
+        run_id = f"{stamp}-{secrets.token_hex(3)}"
+        record = RunRecord(
+            run_id=run_id,
+            catalog=config.catalog.name,
+            action=config.action,
+            state="running",
+            started_at=started,
+            host=node(),
+            pid=os.getpid(),
+            config=masked(config),
+            versions=versions(),
+        )
+        run = cls(runs_folder(home) / run_id, record)
+        run.directory.mkdir(parents=True)
+        write_whole(run.directory / "config.yaml", yaml.safe_dump(record.config, sort_keys=False))
+        run.save()
+        return run
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time what happens inside under a name; repeated names add up."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            spent = self.record.stages_s.get(name, 0.0) + time.monotonic() - started
+            self.record.stages_s[name] = spent
+            self.save()
+
+    def set_rejects(self, rejects: Iterable[RejectLine]) -> None:
+        """Write rejects.csv and count it by code."""
+        codes: Counter[str] = Counter()
+        path = self.directory / "rejects.csv"
+        with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(RejectLine._fields)
+            for reject in rejects:
+                rows.writerow(reject)
+                codes[reject.code] += 1
+        self.record.reject_codes = dict(codes.most_common())
+        self.record.counts.rejected = codes.total()
+
+    def finish(self, state: State, message: str | None = None) -> None:
+        """Close the record; the reports are written from it by `ingest.report.write_reports`."""
+        self.record.state = state
+        self.record.message = message
+        self.record.ended_at = time.time()
+        self.save()
+
+    def save(self) -> None:
+        write_whole(self.directory / "report.json", self.record.to_json() + "\n")
+
+
+def versions() -> dict[str, str]:
+    """Python and the packages whose version can change a result."""
+    found = {"python": python_version()}
+    for package in REPORTED_PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def runs_folder(home: Path) -> Path:
+    return home / "runs"
+
+
+def read_run(directory: Path) -> Run:
+    """The run in a directory; one that was killed says `interrupted`, not `running`."""
+    record = RunRecord.from_json((directory / "report.json").read_text(encoding="utf-8"))
+    if record.state == "running" and record.host == node() and not _alive(record.pid):
+        record.state = "interrupted"
+    return Run(directory, record)
+
+
+def latest_runs(home: Path, catalog: str, limit: int) -> list[Run]:
+    """The newest runs of a catalogue, newest first."""
+    folder = runs_folder(home)
+    if not folder.is_dir():
+        return []
+    found: list[Run] = []
+    for directory in sorted(folder.iterdir(), reverse=True):
+        if not (directory / "report.json").is_file():
+            continue
+        run = read_run(directory)
+        if run.record.catalog == catalog:
+            found.append(run)
+        if len(found) == limit:
+            break
+    return found
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file so that a reader sees the old content or the new one, never a part."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with beside.open("w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def _alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists() if Path("/proc/self").exists() else True
+
+
