@@ -1,0 +1,27 @@
+"""The matcher: which recording a clip is of, where in it, how fast, and how sure that is.
+
+`settings` what can be tuned · `contract` what is asked for and answered · `searching` the clip's embeddings to hits ·
+`voting` hits to lines in (recording, offset, speed) · `rescoring` lines scored exactly on stored embeddings ·
+`grouping` repeats and identical recordings · `calibration` features to a probability · `matcher` the whole.
+Pure functions of numpy arrays; the stores are reached through the callables of a `Catalogue`.
+"""
+
+from serve.matching.calibration import Calibration, Features, choose_threshold
+from serve.matching.contract import Catalogue, Hits, Match, Query, Ranking, Variants
+from serve.matching.matcher import identify, rank
+from serve.matching.settings import MatcherSettings
+
+__all__ = [
+    "Calibration",
+    "Catalogue",
+    "Features",
+    "Hits",
+    "Match",
+    "MatcherSettings",
+    "Query",
+    "Ranking",
+    "Variants",
+    "choose_threshold",
+    "identify",
+    "rank",
+]
