@@ -1,6 +1,7 @@
 """The configuration of a job as plain dataclasses; every default lives in `conf/`, none here."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from ingest.stores import LakeConfig, MetadataConfig, VectorsConfig
@@ -80,3 +81,8 @@ class IngestConfig:
     lake: LakeConfig
     compute: ComputeConfig
     progress: ProgressConfig
+
+    @property
+    def home_dir(self) -> Path:
+        """The home as an absolute path; `~` and `$` are letters like others."""
+        return Path(self.home).absolute()

@@ -31,11 +31,11 @@ class ExitCode(IntEnum):
 
 
 class Stopped(BaseException):
-    """SIGTERM or Ctrl-C came. Like KeyboardInterrupt it is no Exception: nothing that handles errors eats it."""
+    """SIGTERM or Ctrl-C came; no Exception, as KeyboardInterrupt is none: error handling must not eat it."""
 
 
 class StopSignal:
-    """While it is armed, the first SIGTERM or SIGINT raises Stopped in the main thread, a second ends the process.
+    """While armed, the first SIGTERM or SIGINT raises Stopped in the main thread, a second ends the process.
 
     Ray installs a handler of its own when it connects: call `arm()` again after `ray.init`.
     """
