@@ -3,27 +3,43 @@
     folder     every audio file below a folder
     manifest   a Parquet, CSV or JSONL file with a column `uri` (and title, artist, album, isrc)
     s3         every audio object below s3://bucket/prefix
+
+A source is a module with `check(config)`, which raises ConfigurationError, and `entries(config, home)`.
 """
 
 from pathlib import Path
+from types import ModuleType
 from typing import BinaryIO
 
-from ingest.catalog.listing import Listing, Unusable
+from ingest.catalog import folder, manifest, s3
+from ingest.catalog.access import open_location
+from ingest.catalog.listing import Listing, Skipped, Unusable, gather
 from ingest.config import CatalogConfig
+from ingest.errors import ConfigurationError
 
-__all__ = ["Listing", "Unusable", "list_catalog", "locate", "open_file"]
+__all__ = ["Listing", "Skipped", "Unusable", "check_source", "list_catalog", "locate", "open_file"]
+
+SOURCES: dict[str, ModuleType] = {"folder": folder, "manifest": manifest, "s3": s3}
+
+
+def check_source(config: CatalogConfig) -> None:
+    """Raises ConfigurationError if the source is not there or not of its kind; cheap."""
+    if not config.path:
+        raise ConfigurationError(f"catalog.path is not given: say catalog.path=… with catalog={config.kind}")
+    SOURCES[config.kind].check(config)
 
 
 def list_catalog(config: CatalogConfig, home: Path) -> Listing:
     """Everything the source lists, by uri. Raises ConfigurationError, InfrastructureError."""
-    raise NotImplementedError
+    check_source(config)
+    return gather(SOURCES[config.kind].entries(config, home))
 
 
 def locate(config: CatalogConfig, uri: str) -> str:
     """Where the bytes of a listed uri are: an absolute local path or an s3:// address."""
-    raise NotImplementedError
+    return manifest.locate(config, uri) if config.kind == "manifest" else uri
 
 
 def open_file(config: CatalogConfig, location: str) -> BinaryIO:
     """Open a location for reading and seeking. Raises MissingFile; InfrastructureError if S3 fails."""
-    raise NotImplementedError
+    return open_location(config, location)

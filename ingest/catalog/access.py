@@ -1,0 +1,87 @@
+"""The bytes behind a location: a local path or s3://bucket/key, taken literally (no globs, no chains, no %)."""
+
+import os
+import stat
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from botocore.exceptions import BotoCoreError, ClientError
+from s3fs import S3FileSystem
+
+from ingest.config import CatalogConfig
+from ingest.errors import InfrastructureError, MissingFile
+
+S3 = "s3://"
+
+
+@dataclass(frozen=True)
+class FileState:
+    """What tells one content of a location from the next."""
+
+    version: str
+    size_bytes: int
+
+
+def open_location(config: CatalogConfig, location: str) -> BinaryIO:
+    """Open for reading and seeking. Raises MissingFile; InfrastructureError if S3 fails."""
+    try:
+        if location.startswith(S3):
+            return cast(BinaryIO, s3_files(config).open(location.removeprefix(S3), "rb"))
+        return Path(location).open("rb")
+    except (OSError, ClientError, BotoCoreError, ValueError) as error:
+        raise _speaking(error, location) from error
+
+
+def state(config: CatalogConfig, location: str) -> FileState:
+    """Version and size now. Raises MissingFile; InfrastructureError if S3 fails."""
+    try:
+        if location.startswith(S3):
+            return object_state(s3_files(config).info(location.removeprefix(S3)))
+        return local_state(os.stat(location))
+    except (OSError, ClientError, BotoCoreError, ValueError) as error:
+        raise _speaking(error, location) from error
+
+
+def local_state(found: os.stat_result) -> FileState:
+    """Size and modification time of a regular file; OSError for anything else, which could block for ever."""
+    if not stat.S_ISREG(found.st_mode):
+        raise IsADirectoryError("it is not a regular file")
+    return FileState(f"{found.st_size}-{found.st_mtime_ns}", found.st_size)
+
+
+def object_state(info: dict[str, Any]) -> FileState:
+    """The etag of an object; size and modification time where a server gives none."""
+    if info.get("type") == "directory":
+        raise IsADirectoryError("it is not an object")
+    size = int(info["size"])
+    modified = info.get("LastModified")
+    changed = modified.isoformat() if isinstance(modified, datetime) else str(modified)
+    return FileState(str(info.get("ETag") or "").strip('"') or f"{size}-{changed}", size)
+
+
+def s3_files(config: CatalogConfig) -> S3FileSystem:
+    """The S3 client of a configuration, one a process; credentials come from the environment."""
+    return _client(config.endpoint_url, config.anonymous)
+
+
+@lru_cache(maxsize=4)
+def _client(endpoint_url: str | None, anonymous: bool) -> S3FileSystem:
+    return S3FileSystem(
+        anon=anonymous, endpoint_url=endpoint_url, use_listings_cache=False, skip_instance_cache=True
+    )
+
+
+def why(error: Exception) -> str:
+    """An error of the operating system or of S3, in its own words."""
+    return str(getattr(error, "strerror", None) or error)
+
+
+def _speaking(error: Exception, location: str) -> MissingFile | InfrastructureError:
+    """S3 that does not answer is not the file's fault; everything else is."""
+    gone = isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError | NotADirectoryError)
+    if gone or not location.startswith(S3):
+        return MissingFile(f"cannot be read: {why(error)}")
+    return InfrastructureError(f"S3 does not give {location!r}: {error}")

@@ -1,0 +1,64 @@
+"""What no type can say about a configuration: checked once, before anything is written."""
+
+from pathlib import Path
+
+from ingest.catalog import check_source
+from ingest.config import IngestConfig
+from ingest.errors import ConfigurationError
+from ingest.stores.config import check_catalog_name
+
+READS_THE_SOURCE = ("plan", "run", "retry_failed")
+
+# option: lowest and highest value that makes sense; None where the option may be null
+RANGES = {
+    "error_budget": (0.0, 1.0),
+    "audio.silence_dbfs": (-120.0, 0.0),
+    "audio.window_s": (10.0, 3600.0),
+    "audio.min_s": (0.1, 3600.0),
+    "audio.max_hours": (0.01, 100.0),
+    "compute.num_cpus": (1, 4096),
+    "compute.object_store_mb": (80, 1 << 24),  # Ray refuses less than 75 MiB
+    "compute.decode_actors": (1, 100_000),
+    "compute.decode_cpus": (0.01, 64),
+    "compute.embed_actors": (1, 100_000),
+    "compute.embed_cpus": (0.0, 64),
+    "compute.embed_gpus": (0.0, 8),
+    "compute.embed_batch": (1, 100_000),
+    "compute.sink_windows": (1, 1_000_000),
+    "compute.block_rows": (1, 1_000_000),
+    "compute.file_timeout_s": (1, 1e6),
+    "compute.load_batch": (1, 10_000_000),
+    "compute.plan_speed_x": (0.1, 1e6),
+    "progress.every_s": (0.1, 86_400),
+}
+
+
+def check(config: IngestConfig) -> None:
+    """Raises ConfigurationError for a value that cannot work, naming the option."""
+    check_catalog_name(config.catalog.name)
+    for option, (low, high) in RANGES.items():
+        _check_range(config, option, low, high)
+    _check_home(config)
+    weights = config.encoder.weights
+    if weights is not None and not Path(weights).is_file():
+        raise ConfigurationError(f"encoder.weights: there is no file {weights!r}")
+    if config.action in READS_THE_SOURCE:
+        check_source(config.catalog)
+
+
+def _check_home(config: IngestConfig) -> None:
+    if not config.home:
+        raise ConfigurationError("home is empty: say home=DIR, the folder that everything is written to")
+    home = config.home_dir
+    if home.exists() and not home.is_dir():
+        raise ConfigurationError(f"home {config.home!r} is not a folder")
+    if config.action in ("status", "report") and not home.is_dir():
+        raise ConfigurationError(f"home {config.home!r} does not exist: nothing was ingested there")
+
+
+def _check_range(config: IngestConfig, option: str, low: float, high: float) -> None:
+    value: object = config
+    for name in option.split("."):
+        value = getattr(value, name)
+    if value is not None and not low <= float(str(value)) <= high:
+        raise ConfigurationError(f"{option} must lie between {low:g} and {high:g}, not {value}")
