@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -34,8 +33,8 @@ NAMES = tuple(f.name for f in fields(Features))
 class Calibration:
     """A logistic regression on `Features`, and the confidence from which on an answer is given.
 
-    `weights` by feature name; those left out are 0. Raises ValueError for a name that is no feature, a number that is
-    not finite, or a negative weight where more must not lower the confidence.
+    `weights` by feature name; those left out are 0. Raises ValueError for a name that is no feature, a number
+    that is not finite, or a negative weight where more must not lower the confidence.
     """
 
     weights: Mapping[str, float] = field(
@@ -45,7 +44,7 @@ class Calibration:
     threshold: float = 0.5
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weights", MappingProxyType({k: float(w) for k, w in self.weights.items()}))
+        object.__setattr__(self, "weights", {name: float(w) for name, w in self.weights.items()})
         if unknown := sorted(set(self.weights) - set(NAMES)):
             raise ValueError(f"calibration: no such feature: {', '.join(unknown)}")
         if not np.isfinite([*self.weights.values(), self.bias, self.threshold]).all():
@@ -83,8 +82,8 @@ class Calibration:
     ) -> "Calibration":
         """Logistic regression of `labels` (is the candidate right?), monotone where `MONOTONE` says so.
 
-        `regularisation` is the ridge penalty on the weights of the standardised features, beside the mean log loss.
-        Raises ValueError unless both kinds of label occur.
+        `regularisation` is the ridge penalty on the weights of the standardised features, beside the mean log
+        loss. Raises ValueError unless both kinds of label occur.
         """
         x = np.array([[getattr(f, name) for name in NAMES] for f in features], np.float64)
         y = np.asarray(labels, np.float64)
@@ -93,14 +92,10 @@ class Calibration:
         centre, scale = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-6)
         solution = _regress((x - centre) / scale, y, regularisation)
         weights = solution[:-1] / scale
-        return cls(
-            dict(zip(NAMES, weights.tolist(), strict=True)), float(solution[-1] - weights @ centre), threshold
-        )
+        return cls(dict(zip(NAMES, weights.tolist(), strict=True)), float(solution[-1] - weights @ centre), threshold)
 
 
-def _regress(
-    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], regularisation: float
-) -> npt.NDArray[np.float64]:
+def _regress(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], regularisation: float) -> npt.NDArray[np.float64]:
     """Weights of the columns of x, then the bias."""
 
     def loss(parameters: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:

@@ -1,7 +1,8 @@
 """What the matcher asks for and what it answers.
 
-Letters of every array docstring in this package: N embeddings of the clip, D dimensions, Q embeddings searched, k hits
-of each, V hits in all, C lines, H hypotheses about a line, M stored segments of a line.
+Letters of every array docstring in this package: N embeddings of the clip, D dimensions, Q embeddings
+searched, k hits of each, V hits in all, J speeds voted on, C lines, H hypotheses about a line, M stored
+segments of a line.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -59,8 +60,8 @@ class Catalogue:
 Variants = Iterable[tuple[float, Callable[[], Query]]]
 """Retuned readings of one clip: (ratio r, what embeds it on demand).
 
-The variant of ratio r undoes a clip that was raised r times: it is the clip resampled from 8 kHz to r · 8 kHz and read
-as 8 kHz again, so it lasts r times as long and sounds 12 · log2 r semitones lower.
+The variant of ratio r undoes a clip that was raised r times: it is the clip resampled from 8 kHz to r · 8 kHz
+and read as 8 kHz again, so it lasts r times as long and sounds 12 · log2 r semitones lower.
 """
 
 
@@ -68,8 +69,8 @@ as 8 kHz again, so it lasts r times as long and sounds 12 · log2 r semitones lo
 class Match:
     """A recording that the clip may be of, and how they lie on each other.
 
-    A moment of the clip at `t` seconds is the recording's `offset_s + speed * t`, so 1.05 is a clip that plays 5 %
-    faster than the recording and a negative offset is a clip that begins before it.
+    A moment of the clip at `t` seconds is the recording's `offset_s + speed · t`: 1.05 is a clip that plays 5 %
+    faster than the recording, and a negative offset is a clip that begins before it.
     """
 
     recording_id: int

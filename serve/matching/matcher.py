@@ -1,8 +1,17 @@
 """The whole matcher: search, vote, rescore, group, decide."""
 
-from serve.matching.calibration import Calibration
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+
+from ingest.fingerprint.grid import EMBEDDING_HOP_S, SEGMENT_HOP_S
+from serve.matching.calibration import Calibration, Features
 from serve.matching.contract import Catalogue, Match, Query, Ranking, Variants
+from serve.matching.grouping import agreement, groups, one_each
+from serve.matching.rescoring import Alignment, line_length, rescore
+from serve.matching.searching import HitList, searches
 from serve.matching.settings import MatcherSettings
+from serve.matching.voting import contenders, vote
 
 DEFAULT_CALIBRATION = Calibration()
 DEFAULT_SETTINGS = MatcherSettings()
@@ -35,5 +44,100 @@ def rank(
     settings: MatcherSettings = DEFAULT_SETTINGS,
     variants: Variants = (),
 ) -> Ranking:
-    """Every recording considered, best first, with its features, whether it would be accepted or not."""
-    raise NotImplementedError
+    """Every recording considered, best first, with its features, whether it would be accepted or not.
+
+    A quarter of the clip is searched first, then all of it, then its variants one by one, each only if the
+    best match so far is not decisive.
+    """
+    matches: tuple[Match, ...] = ()
+    alignments: list[Alignment] = []
+    tracks: dict[int, int] = {}
+    searched, retuned = 0, 0
+    for retuned, (ratio, reading) in enumerate(_readings(query, variants)):
+        earlier = alignments
+        for hits, count in searches(reading, catalogue, settings):
+            searched += count
+            found, known = align(reading, ratio, hits, catalogue, settings)
+            alignments, tracks = earlier + found, tracks | known
+            matches = judge(query, alignments, tracks, calibration, settings)
+            if matches and matches[0].confidence >= settings.decisive_confidence:
+                return Ranking(matches, searched, retuned)
+    return Ranking(matches, searched, retuned)
+
+
+def _readings(query: Query, variants: Variants) -> Iterator[tuple[float, Query]]:
+    yield 1.0, query
+    for ratio, embed in variants:
+        yield ratio, embed()
+
+
+def align(
+    reading: Query, ratio: float, hits: HitList, catalogue: Catalogue, settings: MatcherSettings
+) -> tuple[list[Alignment], dict[int, int]]:
+    """The best lines of the hits, scored exactly, and the track ids of the recordings."""
+    clip_s = len(reading.vectors) * EMBEDDING_HOP_S
+    hits, tracks = contenders(hits, catalogue.published, settings)
+    lines = vote(hits, clip_s, line_length(clip_s, settings), settings)
+    return (rescore(reading, ratio, lines, catalogue.fetch, settings) if len(lines) else []), tracks
+
+
+def judge(
+    query: Query,
+    alignments: Iterable[Alignment],
+    tracks: Mapping[int, int],
+    calibration: Calibration,
+    settings: MatcherSettings,
+) -> tuple[Match, ...]:
+    """One match for every content, strongest first, answered with the recording of the lowest track id."""
+    found = groups(one_each(alignments, settings), settings)
+    if not found:
+        return ()
+    best = found[0][0]
+    rivals = (group[0] for group in found[1:])
+    rival = next((r for r in rivals if not _related(best, r, settings)), None)
+    next_strength = max(rival.strength if rival else 0.0, settings.chance_strength)
+    return tuple(
+        _match(query, group, best.strength if number else next_strength, tracks, calibration)
+        for number, group in enumerate(found)
+    )
+
+
+def _related(best: Alignment, other: Alignment, settings: MatcherSettings) -> bool:
+    """Whether one's strength is no doubt about the other, so alike are they: another mix, or speed."""
+    return agreement(best, other, settings).cosine >= settings.related_cosine
+
+
+def _match(
+    query: Query,
+    group: list[Alignment],
+    next_strength: float,
+    tracks: Mapping[int, int],
+    calibration: Calibration,
+) -> Match:
+    place, *others = sorted(group, key=lambda member: (tracks[member.recording_id], member.recording_id))
+    features = _features(query, place, next_strength)
+    aligned_s = place.pairs * SEGMENT_HOP_S / place.speed
+    return Match(
+        recording_id=place.recording_id,
+        offset_s=place.offset_s,
+        speed=place.speed,
+        pitch_semitones=float(12 * np.log2(place.ratio)),
+        score=place.score,
+        confidence=calibration.confidence(features),
+        aligned_s=min(aligned_s, float(query.audible.sum()) * EMBEDDING_HOP_S),
+        same_recording=tuple(member.recording_id for member in others),
+        features=features,
+    )
+
+
+def _features(query: Query, place: Alignment, next_strength: float) -> Features:
+    return Features(
+        score=place.score,
+        lead=place.strength - next_strength,
+        evidence=float(place.score * np.sqrt(place.pairs)),
+        log_pairs=float(np.log(place.pairs)),
+        coverage=place.coverage,
+        audible=float(query.audible.mean()),
+        log_clip_s=float(np.log(len(query.audible) * EMBEDDING_HOP_S)),
+        retuned=float(place.ratio != 1.0),
+    )

@@ -17,9 +17,7 @@ class MatcherSettings:
     noise_floor: float = 0.25  # score from which on a hit weighs anything
     min_speed: float = 0.8
     max_speed: float = 1.25
-    speed_drift_s: float = (
-        0.128  # by which neighbouring speeds of the vote part at the ends of the clip, at most
-    )
+    speed_drift_s: float = 0.256  # by which neighbouring speeds of the vote part at the ends of the clip, at most
     vote_bin_s: float = 0.256  # spacing of the offsets voted on; a hit counts for those within two of them
     unusual_speed: float = 0.2  # share of its votes that a line loses per unit of |ln speed|
     considered: int = 64  # recordings that take part in the vote: those with most to gain from it
@@ -30,9 +28,7 @@ class MatcherSettings:
     min_lines: int = 8
     max_lines: int = 48
     repeats: int = 8  # further lines of the recordings above
-    repeat_share: float = (
-        0.6  # of the best line's votes, that makes another place of a recording worth rescoring
-    )
+    repeat_share: float = 0.6  # of the best line's votes, that makes another place of a recording worth rescoring
     offset_window_s: float = 0.448  # around the voted offset
     offset_step_s: float = 0.064  # refined to a quarter, then to an eighth of it
     prior_pairs: float = 2.0  # pairs of cosine 0 that every line is given, so that few pairs prove little
@@ -42,8 +38,6 @@ class MatcherSettings:
     repeat_epsilon: float = 0.03  # score within which an earlier place of the same recording is preferred
     same_epsilon: float = 0.05  # score within which two recordings can be one
     same_cosine: float = 0.995  # between stored embeddings of one content, at equal phases of the stored grid
-    same_cosine_between: float = (
-        0.8  # likewise half a segment out of phase, where neighbours are interpolated
-    )
+    same_cosine_between: float = 0.8  # likewise half a segment out of phase, where neighbours are interpolated
     related_cosine: float = 0.8  # from which on another recording does not speak against the best one
     chance_strength: float = 0.15  # the next recording's strength where there is none

@@ -1,0 +1,190 @@
+"""Lines scored exactly: the clip's embeddings against the stored ones along the line, then refined."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ingest.fingerprint.grid import EMBEDDING_HOP_S, SEGMENT_BITS, SEGMENT_HOP_S
+from serve.matching.contract import Bools, Floats, Ints, Query
+from serve.matching.settings import MatcherSettings
+from serve.matching.voting import Doubles, Lines, stored_centre_s
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """One line, scored. A moment u of the reading is the track's offset_s + slope · u."""
+
+    recording_id: int
+    ratio: float  # of the reading, as in `Variants`
+    offset_s: float
+    slope: float
+    score: float  # mean cosine of the pairs
+    strength: float  # the score, shrunk for few pairs and an unusual speed: what lines are compared by
+    pairs: int  # stored embeddings that met an audible one of the clip
+    coverage: float  # share of the clip's audible length that the pairs cover
+    first_segment: int  # of the M fetched
+    vectors: Floats  # [M, D]
+    present: Bools  # [M]
+
+    @property
+    def speed(self) -> float:
+        """Of the clip, on the recording.
+
+        The reading lasts ratio times as long as the clip, so u = ratio · t and the track's time is
+        offset_s + slope · ratio · t.
+        """
+        return self.slope * self.ratio
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A reading beside the stored embeddings of C lines."""
+
+    similarity: Floats  # [C, N, M]
+    between: Floats  # [N], cosine of each embedding of the reading and the next; 1 for the last
+    audible: Bools  # [N]
+    track_s: Doubles  # [C, M], centre of each stored segment
+    present: Bools  # [C, M]
+
+
+def line_length(clip_s: float, settings: MatcherSettings) -> int:
+    """Stored embeddings M that cover the clip at the greatest speed, and the window that is refined in."""
+    return int(np.ceil(2 * _reach_s(clip_s, settings) / SEGMENT_HOP_S)) + 1
+
+
+def _reach_s(clip_s: float, settings: MatcherSettings) -> float:
+    return clip_s / 2 * settings.max_speed + settings.offset_window_s + settings.offset_step_s
+
+
+def rescore(
+    reading: Query,
+    ratio: float,
+    lines: Lines,
+    fetch: Callable[[Ints], tuple[Ints, Floats]],
+    settings: MatcherSettings,
+) -> list[Alignment]:
+    """Every line that has something stored along it, at its best offset and speed."""
+    clip_s = len(reading.vectors) * EMBEDDING_HOP_S
+    first = np.floor((lines.anchors_s - _reach_s(clip_s, settings)) / SEGMENT_HOP_S).astype(np.int64)
+    segments = first[:, None] + np.arange(line_length(clip_s, settings))
+    vectors, present = _stored(lines.recordings, segments, reading.vectors.shape[1], fetch)
+    sheet = Sheet(
+        (reading.vectors @ vectors.transpose(0, 2, 1)).astype(np.float32, copy=False),
+        np.append(np.einsum("nd,nd->n", reading.vectors[:-1], reading.vectors[1:]), 1.0).astype(np.float32),
+        reading.audible,
+        stored_centre_s(segments),
+        present,
+    )
+    anchors_s, slopes = refine(sheet, lines, settings)
+    totals, pairs = score_lines(sheet, anchors_s[:, None], slopes[:, None])
+    strengths = strength(totals, pairs, slopes[:, None], clip_s, settings)[:, 0]
+    possible = np.maximum(reading.audible.sum() * EMBEDDING_HOP_S * slopes / SEGMENT_HOP_S, 1.0)
+    return [
+        Alignment(
+            recording_id=int(lines.recordings[c]),
+            ratio=ratio,
+            offset_s=float(anchors_s[c] - slopes[c] * clip_s / 2),
+            slope=float(slopes[c]),
+            score=float(totals[c, 0] / pairs[c, 0]),
+            strength=float(strengths[c]),
+            pairs=int(pairs[c, 0]),
+            coverage=float(min(pairs[c, 0] / possible[c], 1.0)),
+            first_segment=int(first[c]),
+            vectors=vectors[c],
+            present=present[c],
+        )
+        for c in np.flatnonzero(pairs[:, 0])
+    ]
+
+
+def _stored(
+    recordings: Ints, segments: Ints, dim: int, fetch: Callable[[Ints], tuple[Ints, Floats]]
+) -> tuple[Floats, Bools]:
+    """Vectors [C, M, D] of `segments` [C, M] and which are stored [C, M]; the others' are 0."""
+    possible = (segments >= 0) & (segments < 1 << SEGMENT_BITS)
+    keys = (recordings[:, None] << SEGMENT_BITS) + segments
+    wanted = np.unique(keys[possible])
+    found, rows = fetch(wanted) if len(wanted) else (wanted, np.empty((0, dim), np.float32))
+    if not len(found):
+        return np.zeros((*segments.shape, dim), np.float32), np.zeros(segments.shape, np.bool_)
+    order = np.argsort(found, kind="stable")
+    at = np.minimum(np.searchsorted(found, keys, sorter=order), len(found) - 1)
+    present = possible & (found[order[at]] == keys)
+    vectors = np.where(present[..., None], np.asarray(rows, np.float32)[order[at]], np.float32(0))
+    return vectors, present
+
+
+def interpolated_cosine(
+    left: Floats, right: Floats, left_share: Floats, right_share: Floats, between: Floats
+) -> Floats:
+    """Cosine with the re-normalised mix of two unit vectors, from those with each and between them.
+
+    |a·l + b·r|² = a² + b² + 2ab·(l·r).
+    """
+    norm = np.sqrt(left_share**2 + right_share**2 + 2 * left_share * right_share * between)
+    return np.asarray((left_share * left + right_share * right) / np.maximum(norm, 1e-6), np.float32)
+
+
+def score_lines(sheet: Sheet, anchors_s: Doubles, slopes: Doubles) -> tuple[Floats, Ints]:
+    """Sum of the cosines and number of pairs [C, H] of lines with these anchors and slopes [C, H].
+
+    A stored embedding within the clip's span is paired with the reading interpolated at its time. It counts
+    if it is there and the nearest embedding of the reading is audible; a silent neighbour has no part in the
+    mix.
+    """
+    lines, n, m = sheet.similarity.shape
+    clip_s = (sheet.track_s[:, None, :] - anchors_s[..., None]) / slopes[..., None]
+    position = (clip_s / EMBEDDING_HOP_S + (n / 2 - 0.5)).astype(np.float32)  # [C, H, M]
+    inside = (position >= -0.5) & (position < n - 0.5)
+    left = np.clip(np.floor(position), 0, n - 1).astype(np.int64)
+    right = np.minimum(left + 1, n - 1)
+    share = np.clip(position - left, 0.0, 1.0)
+    counted = inside & sheet.present[:, None, :] & sheet.audible[np.where(share < 0.5, left, right)]
+
+    flat = sheet.similarity.reshape(-1)
+    base = np.arange(lines)[:, None, None] * (n * m) + np.arange(m)
+    cosines = interpolated_cosine(
+        flat[base + left * m],
+        flat[base + right * m],
+        (1 - share) * sheet.audible[left],
+        share * sheet.audible[right],
+        sheet.between[left],
+    )
+    return np.where(counted, cosines, 0).sum(axis=2), counted.sum(axis=2)
+
+
+def strength(totals: Floats, pairs: Ints, slopes: Doubles, clip_s: float, settings: MatcherSettings) -> Doubles:
+    """What lines are compared by: the mean cosine, with `prior_pairs` of cosine 0 beside the pairs.
+
+    The speed's cost is a prior: it weighs little beside many pairs and keeps one or two from inventing a
+    speed.
+    """
+    cost = settings.speed_cost * np.abs(np.log(slopes)) / (clip_s / SEGMENT_HOP_S + settings.prior_pairs)
+    return np.asarray(totals / (pairs + settings.prior_pairs) - cost, np.float64)
+
+
+def refine(sheet: Sheet, lines: Lines, settings: MatcherSettings) -> tuple[Doubles, Doubles]:
+    """Anchors and slopes [C] of greatest strength near the lines', on ever finer grids."""
+    clip_s = len(sheet.audible) * EMBEDDING_HOP_S
+    step_s, step = settings.offset_step_s, lines.spacing / 3
+    coarse = round(settings.offset_window_s / step_s)
+    anchors_s, slopes = lines.anchors_s, lines.speeds
+    grids = ((coarse, step_s, 3, step), (3, step_s / 4, 2, step / 2), (2, step_s / 8, 2, step / 4))
+    for grid in grids:
+        moves, ratios = _moves(*grid)
+        tried_s = anchors_s[:, None] + moves
+        tried = np.clip(slopes[:, None] * ratios, settings.min_speed, settings.max_speed)
+        totals, pairs = score_lines(sheet, tried_s, tried)
+        best = strength(totals, pairs, tried, clip_s, settings).argmax(axis=1)[:, None]
+        anchors_s = np.take_along_axis(tried_s, best, axis=1)[:, 0]
+        slopes = np.take_along_axis(tried, best, axis=1)[:, 0]
+    return anchors_s, slopes
+
+
+def _moves(reach: int, step_s: float, reach_slope: int, step: float) -> tuple[Doubles, Doubles]:
+    """Offsets and slope factors [H] of a grid, smallest moves first: among equals the nearest is taken."""
+    by_s, by = np.meshgrid(np.arange(-reach, reach + 1), np.arange(-reach_slope, reach_slope + 1))
+    order = np.argsort(np.abs(by_s) + np.abs(by), axis=None, kind="stable")
+    moves_s, ratios = by_s.ravel()[order] * step_s, np.exp(by.ravel()[order] * step)
+    return moves_s.astype(np.float64), ratios.astype(np.float64)
