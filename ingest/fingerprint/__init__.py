@@ -1,0 +1,91 @@
+"""Bytes → waveform → spectrogram → embeddings. Free of Ray and of configuration files; four callers share it.
+
+    grid        the time grid and the vector keys
+    audio       any format FFmpeg opens → mono samples, streamed
+    tags        title, artist, album and ISRC inside a file
+    windows     a stream of samples → overlapping windows of bounded size
+    silence     which moments say nothing
+    denoise     optional, for queries
+    frontend    samples → log-frequency bands
+    network     bands → unit vectors
+    encoder     both of them and the file they are kept in
+    embedder    waveforms → embeddings, in chunks, on CPU or GPU
+
+`Embedder` is imported on first use: it brings torch, which decoding does without.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ingest.errors import (
+    BadInput,
+    ConfigurationError,
+    MissingFile,
+    NoAudioStream,
+    RefrainError,
+    SilentAudio,
+    TooLong,
+    TooShort,
+    UnreadableAudio,
+)
+from ingest.fingerprint.audio import AudioStream, DecodedAudio, decode
+from ingest.fingerprint.denoise import denoise
+from ingest.fingerprint.embeddings import Embeddings
+from ingest.fingerprint.grid import (
+    EMBEDDING_DIM,
+    EMBEDDING_HOP,
+    EMBEDDING_HOP_S,
+    SAMPLE_RATE,
+    SEGMENT_BITS,
+    SEGMENT_HOP,
+    SEGMENT_HOP_S,
+    STORED_STRIDE,
+    split_key,
+    vector_key,
+)
+from ingest.fingerprint.tags import Tags, read_tags
+from ingest.fingerprint.windows import Window, cut_windows
+
+if TYPE_CHECKING:
+    from ingest.fingerprint.embedder import Embedder
+
+__all__ = [
+    "EMBEDDING_DIM",
+    "EMBEDDING_HOP",
+    "EMBEDDING_HOP_S",
+    "SAMPLE_RATE",
+    "SEGMENT_BITS",
+    "SEGMENT_HOP",
+    "SEGMENT_HOP_S",
+    "STORED_STRIDE",
+    "AudioStream",
+    "BadInput",
+    "ConfigurationError",
+    "DecodedAudio",
+    "Embedder",
+    "Embeddings",
+    "MissingFile",
+    "NoAudioStream",
+    "RefrainError",
+    "SilentAudio",
+    "Tags",
+    "TooLong",
+    "TooShort",
+    "UnreadableAudio",
+    "Window",
+    "cut_windows",
+    "decode",
+    "denoise",
+    "read_tags",
+    "split_key",
+    "vector_key",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Embedder":
+        from ingest.fingerprint.embedder import Embedder
+
+        return Embedder
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,161 @@
+"""One training step's worth of audio: clean stretches of tracks beside spoilt clips of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.random import Generator
+from torch.utils.data import Dataset
+
+from ingest.fingerprint.grid import EMBEDDING_HOP, SAMPLE_RATE
+from ingest.fingerprint.pcm import to_float
+from ingest.training import augment
+from ingest.training.augment import AugmentConfig
+from ingest.training.corpus import Corpus
+
+PAST_S = 1.0  # sound before the clip, so that the tail of a room is real
+
+
+@dataclass
+class PairConfig:
+    """`seconds_a_step` of clips, all of one of `clip_s`; the positions compared are `spacing` embeddings apart."""
+
+    seconds_a_step: float = 120.0
+    clip_s: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0)
+    spacing: int = 4
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+
+@dataclass(frozen=True)
+class PairBatch:
+    """clean float32 [B, Tc]: tracks with their true surroundings. spoilt float32 [B, Tq]: clips, silent outside.
+
+    `cells` int64 [P] are embeddings of a spoilt clip; `clean_cells` int64 [B, P] the embeddings of the clean stretch
+    that describe the same moment. `tempo` is how much slower the spoilt bands have to be read.
+    """
+
+    clean: np.ndarray
+    spoilt: np.ndarray
+    cells: np.ndarray
+    clean_cells: np.ndarray
+    tempo: float
+
+
+class PairDataset(Dataset[PairBatch]):
+    """Item k is the batch of step k, a function of (seed, k) alone: a resumed run sees what an unbroken one would."""
+
+    def __init__(
+        self,
+        music: Corpus,
+        noises: Corpus,
+        rooms: Corpus,
+        config: PairConfig,
+        *,
+        padding: tuple[int, int],
+        seed: int,
+        steps: int,
+    ) -> None:
+        self.music, self.noises, self.rooms = music, noises, rooms
+        self.config, self.padding, self.seed, self.steps = config, padding, seed, steps
+        self.speech = noises.only(i for i, name in enumerate(noises.names) if "speech" in name)
+        self.weights = np.array([len(x) for x in music.samples], float)
+        self.weights /= self.weights.sum()
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> PairBatch:
+        rng = np.random.default_rng((self.seed, step))
+        chain = self.config.augment
+        clip_s = float(rng.choice(self.config.clip_s))
+        tempo = 1.0
+        if rng.random() < chain.tempo_chance:
+            tempo = float(np.exp(rng.uniform(-1, 1) * np.log(chain.tempo_range)))
+        count = int(self.config.seconds_a_step / clip_s)
+        cells = np.arange(
+            int(rng.integers(self.config.spacing)),
+            int(clip_s * SAMPLE_RATE) // EMBEDDING_HOP,
+            self.config.spacing,
+        )
+        clips = [self._pair(rng, clip_s, tempo, cells) for _ in range(count)]
+        clean, spoilt, clean_cells = (np.stack(parts) for parts in zip(*clips, strict=True))
+        return PairBatch(clean, spoilt, cells, clean_cells, tempo)
+
+    def _pair(
+        self, rng: Generator, clip_s: float, tempo: float, cells: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        chain = self.config.augment
+        speed = 1.0
+        if rng.random() < chain.speed_chance:
+            speed = 2 ** (rng.uniform(-1, 1) * chain.speed_semitones / 12)
+        length = round(clip_s * tempo * SAMPLE_RATE)  # samples of the clip before its bands are read at `tempo`
+        source_length, past = round(length * speed), round(PAST_S * SAMPLE_RATE * speed)
+        track = self.music.samples[rng.choice(len(self.music.samples), p=self.weights)]
+        start = int(rng.integers(0, max(1, len(track) - source_length)))
+        source = stretch(track, start - past, past + source_length)
+        heard = augment.resample(source, round(len(source) / speed))
+        spoilt = self._spoil(rng, heard)[-length:]
+
+        before, after = self.padding
+        jitter = int(rng.integers(EMBEDDING_HOP))
+        longest = round(length * 2 ** (chain.speed_semitones / 12)) + 2 * EMBEDDING_HOP
+        clean = stretch(track, start - jitter - before, before + longest + after)
+        centres = jitter + (cells + 0.5) * EMBEDDING_HOP * tempo * speed
+        clean_cells = np.round(centres / EMBEDDING_HOP - 0.5).astype(np.int64)
+        padded = np.pad(spoilt, (round(before * tempo), round(after * tempo)))
+        return clean, padded, clean_cells
+
+    def _spoil(self, rng: Generator, x: np.ndarray) -> np.ndarray:
+        chain = self.config.augment
+        if rng.random() < chain.room_chance:
+            measured = rng.random() < chain.measured_room_share and len(self.rooms.samples) > 0
+            response = self._measured_room(rng) if measured else augment.synthetic_room(rng)
+            x = augment.in_room(x, response)
+        if rng.random() < chain.noise_chance:
+            x = augment.mixed(x, self._noise(rng, len(x)), rng.uniform(*chain.snr_db))
+        if rng.random() < chain.microphone_chance:
+            x = augment.filtered(x, augment.microphone(rng))
+        if rng.random() < chain.overload_chance:
+            x = augment.overloaded(x, rng)
+        target = 0.2 * 10 ** (rng.uniform(*chain.gain_db) / 20)
+        return np.asarray(np.clip(x / (augment.rms(x) + 1e-4) * target, -1, 1), np.float32)
+
+    def _noise(self, rng: Generator, length: int) -> np.ndarray:
+        kind = rng.choice(["real", "babble", "music", "events", "coloured"], p=[0.4, 0.15, 0.15, 0.18, 0.12])
+        if kind == "coloured":
+            return augment.coloured_noise(rng, length)
+        if kind == "events":
+            return augment.noise_events(rng, length)
+        if kind == "music":
+            return self._excerpt(rng, self.music, length)
+        parts = int(rng.integers(4, 7)) if kind == "babble" else int(rng.integers(1, 3))
+        source = self.speech if kind == "babble" and self.speech.samples else self.noises
+        out = np.zeros(length, np.float32)
+        for _ in range(parts):
+            excerpt = self._excerpt(rng, source, length)
+            out += excerpt / augment.rms(excerpt) * 10 ** (rng.uniform(-6, 0) / 20)
+        return augment.filtered(out, augment.microphone(rng)) if rng.random() < 0.5 else out
+
+    def _excerpt(self, rng: Generator, corpus: Corpus, length: int) -> np.ndarray:
+        """A stretch of a random recording, played up to a third slower or faster, repeated if it is too short."""
+        samples = corpus.samples[rng.integers(len(corpus.samples))]
+        rate = rng.uniform(0.75, 1.33)
+        needed = round(length * rate)
+        if len(samples) < needed:
+            samples = np.tile(samples, needed // len(samples) + 1)
+        start = int(rng.integers(0, len(samples) - needed + 1))
+        return augment.resample(stretch(samples, start, needed), length)
+
+    def _measured_room(self, rng: Generator) -> np.ndarray:
+        response = self.rooms.samples[rng.integers(len(self.rooms.samples))]
+        return response.astype(np.float32) / (np.linalg.norm(response.astype(np.float32)) + 1e-9)
+
+
+def stretch(samples: np.ndarray, start: int, length: int) -> np.ndarray:
+    """float32 [length] of int16 samples from `start`, which may lie outside: zeros stand there."""
+    out = np.zeros(length, np.float32)
+    first, last = max(0, start), min(len(samples), start + length)
+    if first < last:
+        out[first - start : last - start] = to_float(samples[first:last])
+    return out

@@ -1,0 +1,156 @@
+"""The training loop: seeded step by step, resumable at any checkpoint, on a CPU or a GPU."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import DataLoader
+
+from ingest.fingerprint.embedder import Embedder
+from ingest.fingerprint.encoder import Encoder, EncoderConfig, load_encoder, save_encoder, seeded_encoder
+from ingest.training.loss import contrastive_loss
+from ingest.training.pairs import PairBatch, PairDataset
+from ingest.training.validate import ValidationSet, recall_at_one
+
+
+@dataclass
+class TrainerConfig:
+    """Optimiser and schedule. Times are per step; `amp` runs the network in bf16."""
+
+    steps: int = 4_000
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    warmup_steps: int = 200
+    temperature: float = 0.05
+    seed: int = 1
+    device: str = "cpu"
+    threads: int = 2
+    workers: int = 1
+    amp: bool = True
+    log_every: int = 20
+    validate_every: int = 500
+    checkpoint_every: int = 250
+
+
+@dataclass
+class Trainer:
+    """`run` trains up to `config.steps`, continuing from `out`/checkpoint.pt where one lies."""
+
+    out: Path
+    pairs: PairDataset
+    held_out: ValidationSet
+    config: TrainerConfig
+    encoder_config: EncoderConfig = field(default_factory=EncoderConfig)
+    say: Callable[[str], None] = lambda line: None
+
+    def __post_init__(self) -> None:
+        torch.set_num_threads(self.config.threads)
+        self.device = torch.device(self.config.device)
+        self.encoder = seeded_encoder(self.encoder_config, self.config.seed).to(self.device)
+        self.optimiser = torch.optim.AdamW(
+            self.encoder.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay
+        )
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, self._rate)
+        self.step = 0
+        self.history: list[dict[str, Any]] = []
+        self._resume()
+
+    def run(self) -> Encoder:
+        started, first = time.monotonic(), self.step
+        for batch in self._batches():
+            loss = self._learn(batch)
+            self.step += 1
+            if self.step % self.config.log_every == 0:
+                pace = (time.monotonic() - started) / (self.step - first)
+                left_min = pace * (self.config.steps - self.step) / 60
+                self.say(
+                    f"step {self.step}/{self.config.steps} loss {loss:.3f} {pace:.2f} s a step, {left_min:.0f} min left"
+                )
+            last = self.step == self.config.steps
+            if last or self.step % self.config.validate_every == 0:
+                self._validate(loss)
+            if last or self.step % self.config.checkpoint_every == 0:
+                self._checkpoint()
+        return self.encoder
+
+    def _rate(self, step: int) -> float:
+        warm = min(1.0, (step + 1) / self.config.warmup_steps)
+        return float(warm * 0.5 * (1 + np.cos(np.pi * min(1.0, step / self.config.steps))))
+
+    def _batches(self) -> Iterator[PairBatch]:
+        todo = range(self.step, self.config.steps)
+        return iter(DataLoader(
+            self.pairs, batch_size=None, sampler=todo, num_workers=self.config.workers, collate_fn=_as_is,
+            prefetch_factor=4 if self.config.workers else None,
+        ))  # fmt: skip
+
+    def _learn(self, batch: PairBatch) -> float:
+        self.encoder.train()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.amp):
+            clean, spoilt = self._vectors(batch)
+        loss = contrastive_loss(clean.float(), spoilt.float(), self.config.temperature)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), 1.0)
+        self.optimiser.step()
+        self.schedule.step()
+        return loss.item()
+
+    def _vectors(self, batch: PairBatch) -> tuple[Tensor, Tensor]:
+        """Unit vectors [P, D] of the same moments, clean and spoilt; normalised together, as they are searched."""
+        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
+            clean_bands = self.encoder.front_end(torch.from_numpy(batch.clean).to(self.device))
+            spoilt_bands = self.encoder.front_end(torch.from_numpy(batch.spoilt).to(self.device))
+            if batch.tempo != 1.0:
+                frames = round(spoilt_bands.shape[-1] / batch.tempo)
+                spoilt_bands = functional.interpolate(spoilt_bands, size=frames, mode="linear")
+        both = functional.pad(clean_bands, (0, max(0, spoilt_bands.shape[-1] - clean_bands.shape[-1])))
+        spoilt_bands = functional.pad(spoilt_bands, (0, both.shape[-1] - spoilt_bands.shape[-1]))
+        vectors = self.encoder.network(torch.cat([both, spoilt_bands])).transpose(1, 2)
+        half = len(batch.clean)
+        rows = torch.arange(half, device=self.device)[:, None]
+        clean = vectors[:half][rows, torch.from_numpy(batch.clean_cells).to(self.device)]
+        spoilt = vectors[half:][:, torch.from_numpy(batch.cells).to(self.device)]
+        return clean.flatten(0, 1), spoilt.flatten(0, 1)
+
+    def _validate(self, loss: float) -> None:
+        weights = self.out / "encoder.safetensors"
+        save_encoder(self.encoder, weights, {"steps": str(self.step), "seed": str(self.config.seed)})
+        recall = recall_at_one(Embedder(*load_encoder(weights), device=self.config.device), self.held_out)
+        self.history.append({"step": self.step, "loss": loss, **recall})
+        self.say(f"step {self.step} " + ", ".join(f"{name} {value:.1%}" for name, value in recall.items()))
+        (self.out / "history.json").write_text(json.dumps(self.history, indent=1))
+
+    def _checkpoint(self) -> None:
+        state = {
+            "step": self.step, "history": self.history, "encoder": self.encoder.state_dict(),
+            "optimiser": self.optimiser.state_dict(), "schedule": self.schedule.state_dict(),
+        }  # fmt: skip
+        unfinished = self.out / "checkpoint.tmp"
+        torch.save(state, unfinished)
+        unfinished.replace(self.out / "checkpoint.pt")
+
+    def _resume(self) -> None:
+        self.out.mkdir(parents=True, exist_ok=True)
+        stored = self.out / "checkpoint.pt"
+        if not stored.exists():
+            return
+        state = torch.load(stored, map_location=self.device, weights_only=True)
+        self.encoder.load_state_dict(state["encoder"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.step, self.history = state["step"], state["history"]
+        self.say(f"resumed at step {self.step}")
+
+
+def _as_is(batch: Any) -> Any:
+    return batch
