@@ -24,9 +24,7 @@ class PlanCounts:
     listed: int = 0  # entries of the listing, repeats included
     new: int = 0
     changed: int = 0  # known uri, other content
-    unchanged: int = (
-        0  # known uri, same content; includes files that reappear and files that were deleted here
-    )
+    unchanged: int = 0  # known uri, same content; includes files that reappear and files that were deleted here
     removed: int = 0  # vanished since the last listing; they still answer
     duplicates: int = 0  # repeats of a uri within the listing: the first one counts
 

@@ -4,18 +4,43 @@ Letters: Q queries, k hits a query, N vectors, M keys asked for, D dimensions. K
 `ingest.fingerprint.grid.vector_key`; vectors have unit length, so the inner product is the cosine.
 """
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from pymilvus import DataType, MilvusClient
 
+from ingest.errors import ConfigurationError, VectorStoreError
+from ingest.fingerprint.grid import vector_key
 from ingest.stores.config import VectorsConfig
+from ingest.stores.milvus import VECTOR_FIELD, MilvusConnection
 
 Keys = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+
+KEY_FIELD = "id"
+METRIC = "IP"
+UPSERT_BYTES = 2 << 20  # a request; small enough that searches wait little behind it
+FETCH_KEYS = 2_048  # a request
+DELETE_RANGES = 64  # a request
+SETTLE_S = 900.0  # for flushing and indexing
+POLL_S = 0.5
+
+INDEX_PARAMS: dict[str, dict[str, Any]] = {
+    "FLAT": {},
+    "HNSW": {"M": 16, "efConstruction": 200},
+    "IVF_FLAT": {"nlist": 1024},
+    "IVF_SQ8": {"nlist": 1024},
+    "IVF_PQ": {"nlist": 1024, "m": 16, "nbits": 8},
+    "SCANN": {"nlist": 1024},
+    "DISKANN": {},
+    "AUTOINDEX": {},
+}
+HNSW_EF = 128  # how many neighbours a search keeps; Milvus wants at least k
 
 
 @dataclass(frozen=True)
@@ -32,67 +57,159 @@ class SearchHits:
 class Vectors:
     """The collections of one Milvus; safe to share between threads. Errors are VectorStoreError."""
 
+    def __init__(self, config: VectorsConfig, connection: MilvusConnection) -> None:
+        self._config = config
+        self._connection = connection
+        self._ask = connection.ask
+
     def create(
         self, collection: str, dim: int, index: str | None = None, index_params: dict[str, Any] | None = None
     ) -> None:
         """Create a collection, indexed and loaded; index None takes the configured one. It must not exist."""
-        raise NotImplementedError
+        index = index or self._config.index
+        configured = self._config.index_params if index == self._config.index else {}
+        schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
+        schema.add_field(KEY_FIELD, DataType.INT64, is_primary=True)
+        schema.add_field(VECTOR_FIELD, DataType.FLOAT_VECTOR, dim=dim)
+        indexes = MilvusClient.prepare_index_params()
+        indexes.add_index(
+            VECTOR_FIELD,
+            index_type=index,
+            index_name=VECTOR_FIELD,
+            metric_type=METRIC,
+            params=check_index(index) | configured | (index_params or {}),
+        )
+        self._ask("create_collection", collection, schema=schema, index_params=indexes)
+        self.load(collection)
 
     def exists(self, collection: str) -> bool:
-        raise NotImplementedError
+        return bool(self._ask("has_collection", collection))
 
     def list(self) -> list[str]:
         """Names of all collections, sorted."""
-        raise NotImplementedError
+        return sorted(self._ask("list_collections"))
 
     def drop(self, collection: str) -> None:
-        """Drop a collection and its alias; one that is not there is fine."""
-        raise NotImplementedError
+        """Drop a collection and its aliases; one that is not there is fine."""
+        if self.exists(collection):
+            for alias in self._ask("list_aliases", collection)["aliases"]:
+                self._ask("drop_alias", alias)
+            self._ask("drop_collection", collection)
+            self._connection.forget(collection)
 
     def load(self, collection: str) -> None:
         """Make a collection searchable (it may have been released); returns when it is."""
-        raise NotImplementedError
+        self._connection.forget(collection)
+        self._ask("get_load_state", collection, loaded=collection)
 
     def upsert(self, collection: str, keys: Keys, vectors: Floats) -> None:
         """Write vectors in requests of bounded size; a key must not occur twice in one call.
 
-        Shape: keys int64 [N], vectors float32 [N, D].
+        Shape: keys int64 [N], vectors float32 [N, D], finite.
         """
-        raise NotImplementedError
+        if vectors.ndim != 2 or keys.shape != vectors.shape[:1]:
+            raise ValueError(f"{keys.shape} keys do not fit {vectors.shape} vectors")
+        if len(np.unique(keys)) < len(keys):
+            raise VectorStoreError(f"{self._connection.name}: a key occurs twice in one upsert")
+        if not np.isfinite(vectors).all():
+            raise VectorStoreError(f"{self._connection.name}: a vector is not finite")
+        rows = max(1, UPSERT_BYTES // (8 + 4 * vectors.shape[1]))
+        for start in range(0, len(keys), rows):
+            part = zip(keys[start : start + rows].tolist(), vectors[start : start + rows], strict=True)
+            self._ask("upsert", collection, [{KEY_FIELD: key, VECTOR_FIELD: vector} for key, vector in part])
 
     def flush(self, collection: str) -> None:
-        """Make what was written durable and its index built; once at the end of a load."""
-        raise NotImplementedError
+        """Make what was written durable and indexed; call it once, at the end of a load."""
+        deadline = time.monotonic() + SETTLE_S
+        self._ask("flush", collection, timeout=SETTLE_S)
+        while self._ask("describe_index", collection, VECTOR_FIELD).get("pending_index_rows", 0):
+            if time.monotonic() > deadline:
+                raise VectorStoreError(f"{self._connection.name}: {collection} is not indexed in {SETTLE_S:.0f} s")
+            time.sleep(POLL_S)
 
-    def search(self, collection: str, queries: Floats, k: int) -> SearchHits:
-        """The k nearest stored vectors of each query, in one batched request. Shape: queries [Q, D]."""
-        raise NotImplementedError
+    def search(self, collection: str, queries: Floats, k: int, *, strong: bool = False) -> SearchHits:
+        """The k nearest stored vectors of each query, in one batched request.
 
-    def fetch(self, collection: str, keys: Keys) -> tuple[Keys, Floats]:
+        Shape: queries [Q, D]. `strong` sees everything written before, at the price of a slower answer.
+        """
+        hits = SearchHits(
+            keys=np.full((len(queries), k), -1, np.int64), scores=np.full((len(queries), k), -1.0, np.float32)
+        )
+        if len(queries) == 0:
+            return hits
+        answers = self._ask(
+            "search",
+            collection,
+            loaded=collection,
+            data=list(np.asarray(queries, np.float32)),
+            anns_field=VECTOR_FIELD,
+            limit=k,
+            output_fields=[KEY_FIELD],
+            search_params={"metric_type": METRIC, "params": self._search_params(collection, k)},
+            consistency_level=self._consistency(strong),
+        )
+        for row, answer in enumerate(answers):
+            hits.keys[row, : len(answer)] = [hit["id"] for hit in answer]
+            hits.scores[row, : len(answer)] = [hit["distance"] for hit in answer]
+        return hits
+
+    def fetch(self, collection: str, keys: Keys, *, strong: bool = False) -> tuple[Keys, Floats]:
         """Those of the keys that are stored, ascending, and their vectors. Shape: [M] → [N], [N, D]."""
-        raise NotImplementedError
+        wanted = np.unique(keys).tolist()
+        found: dict[int, Any] = {}
+        for start in range(0, len(wanted), FETCH_KEYS):
+            rows = self._ask(
+                "get",
+                collection,
+                loaded=collection,
+                ids=wanted[start : start + FETCH_KEYS],
+                output_fields=[KEY_FIELD, VECTOR_FIELD],
+                consistency_level=self._consistency(strong),
+            )
+            found.update((row[KEY_FIELD], row[VECTOR_FIELD]) for row in rows)
+        stored = sorted(found)
+        if not stored:
+            return np.empty(0, np.int64), np.empty((0, 0), np.float32)
+        return np.array(stored, np.int64), np.array([found[key] for key in stored], np.float32)
 
     def count(self, collection: str) -> int:
         """Vectors stored, strongly consistent."""
-        raise NotImplementedError
-
-    def count_recordings(self, collection: str, recording_ids: Iterable[int]) -> dict[int, int]:
-        """Vectors stored of each recording, strongly consistent."""
-        raise NotImplementedError
+        answer = self._ask(
+            "query",
+            collection,
+            loaded=collection,
+            filter="",
+            output_fields=["count(*)"],
+            consistency_level="Strong",
+        )
+        return int(answer[0]["count(*)"])
 
     def delete_recordings(self, collection: str, recording_ids: Iterable[int]) -> None:
         """Delete every vector of the recordings."""
-        raise NotImplementedError
+        ranges = [
+            f"({KEY_FIELD} >= {vector_key(first, 0)} and {KEY_FIELD} < {vector_key(last + 1, 0)})"
+            for first, last in _runs(recording_ids)
+        ]
+        for start in range(0, len(ranges), DELETE_RANGES):
+            self._ask(
+                "delete",
+                collection,
+                loaded=collection,
+                filter=" or ".join(ranges[start : start + DELETE_RANGES]),
+            )
 
     def point_alias(self, alias: str, collection: str) -> None:
         """Make the alias stand for the collection, whatever it stood for."""
-        raise NotImplementedError
+        try:
+            self._ask("alter_alias", collection, alias)
+        except VectorStoreError:  # there is no such alias yet, or the next line says what is wrong
+            self._ask("create_alias", collection, alias)
 
     def server_version(self) -> str:
-        raise NotImplementedError
+        return str(self._ask("get_server_version"))
 
     def close(self) -> None:
-        raise NotImplementedError
+        self._connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -100,7 +217,39 @@ class Vectors:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _consistency(self, strong: bool) -> str:
+        return "Strong" if strong else self._config.consistency
+
+    def _search_params(self, collection: str, k: int) -> dict[str, Any]:
+        if self._connection.index_of(collection) == "HNSW":
+            wanted = int(self._config.search_params.get("ef", HNSW_EF))
+            return {**self._config.search_params, "ef": max(wanted, k)}
+        return self._config.search_params
+
+
+def check_index(index: str) -> dict[str, Any]:
+    """The usual parameters of an index type; raises ConfigurationError for one that is not known."""
+    if index not in INDEX_PARAMS:
+        raise ConfigurationError(f"vectors.index {index!r} is none of {', '.join(INDEX_PARAMS)}")
+    return INDEX_PARAMS[index]
+
+
+def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Runs of consecutive numbers, (first, last) each.
+
+    >>> list(_runs([5, 1, 2, 3, 9]))
+    [(1, 3), (5, 5), (9, 9)]
+    """
+    ordered = sorted(set(numbers))
+    starts = [i for i, number in enumerate(ordered) if i == 0 or number != ordered[i - 1] + 1]
+    for start, end in zip(starts, [*starts[1:], len(ordered)], strict=True):
+        yield ordered[start], ordered[end - 1]
+
 
 def open_vectors(config: VectorsConfig, home: Path) -> Vectors:
-    """Connect; for milvus_lite start the home's server if none runs. Raises VectorStoreError."""
-    raise NotImplementedError
+    """Connect; for milvus_lite start the home's server if none runs.
+
+    Raises VectorStoreError when it cannot be reached, ConfigurationError for a setting that makes no sense.
+    """
+    check_index(config.index)
+    return Vectors(config, MilvusConnection(config, home))

@@ -1,0 +1,114 @@
+"""The connection to Milvus: where it is, how it is asked, and what its failures are called."""
+
+import logging
+import threading
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import grpc  # type: ignore[import-untyped]
+from pymilvus import MilvusClient, MilvusException
+
+from ingest.errors import ConfigurationError, VectorStoreError
+from ingest.stores.config import VectorsConfig
+from ingest.stores.lite_server import LiteServer
+
+KINDS = ("milvus_lite", "milvus")
+VECTOR_FIELD = "vector"
+MESSAGE_LIMIT = 300  # characters
+
+_FAILURES = (MilvusException, grpc.RpcError)
+
+
+class MilvusConnection:
+    """A client that follows the Milvus Lite server of a home when it is replaced; threads may share it."""
+
+    def __init__(self, config: VectorsConfig, home: Path) -> None:
+        if config.kind not in KINDS:
+            raise ConfigurationError(f"vectors.kind {config.kind!r} is none of {', '.join(KINDS)}")
+        if config.kind == "milvus" and not config.uri:
+            raise ConfigurationError("vectors=milvus needs vectors.uri=http://host:port")
+        logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it logs what it raises
+        self._config = config
+        self._guard = threading.RLock()
+        self._loaded: dict[str, str] = {}
+        self._lite = LiteServer(home) if config.kind == "milvus_lite" else None
+        # The death of a local server is noticed at once, so that its requests need no time limit.
+        self._limits: dict[str, Any] = {"retry_times": 1} if self._lite else {"timeout": config.timeout_s}
+        self.name = f"Milvus Lite in {self._lite.directory}" if self._lite else f"Milvus at {_host(config.uri)}"
+        try:
+            self._client = self._connect()
+        except BaseException:
+            self._leave()
+            raise
+
+    def ask(self, method: str, *arguments: Any, loaded: str | None = None, **options: Any) -> Any:
+        """What the client's method returns; `loaded` names a collection to be loaded before.
+
+        Asks a second time if the home's server was replaced meanwhile. Raises VectorStoreError.
+        """
+        try:
+            return self._ask_once(method, arguments, options, loaded)
+        except _FAILURES as error:
+            if self._lite is None or not self._lite.moved():
+                raise self._error(method, error) from error
+        try:
+            return self._ask_once(method, arguments, options, loaded)
+        except _FAILURES as error:
+            raise self._error(method, error) from error
+
+    def index_of(self, collection: str) -> str:
+        """Index type of a loaded collection."""
+        return self._loaded.get(collection, "")
+
+    def forget(self, collection: str) -> None:
+        """Load the collection anew before it is used next."""
+        self._loaded.pop(collection, None)
+
+    def close(self) -> None:
+        with self._guard:
+            self._client.close()
+            self._leave()
+
+    def _ask_once(self, method: str, arguments: Any, options: dict[str, Any], loaded: str | None) -> Any:
+        client = self._follow()
+        if loaded is not None and loaded not in self._loaded:
+            client.load_collection(loaded, **self._limits)
+            index = client.describe_index(loaded, VECTOR_FIELD, **self._limits)
+            self._loaded[loaded] = str(index["index_type"]) if index else ""
+        return getattr(client, method)(*arguments, **(self._limits | options))
+
+    def _follow(self) -> MilvusClient:
+        """The client, of the server that lives now."""
+        if self._lite is None or not self._lite.moved():
+            return self._client
+        with self._guard:
+            if self._lite.moved():
+                self._lite.find_or_start()
+                self._client.close()
+                self._client = self._connect()
+            return self._client
+
+    def _connect(self) -> MilvusClient:
+        self._loaded = {}
+        uri = self._lite.uri if self._lite else self._config.uri
+        try:
+            return MilvusClient(uri=uri, token=self._config.token or "", timeout=self._config.timeout_s, dedicated=True)
+        except _FAILURES as error:
+            raise self._error("connect", error) from error
+
+    def _leave(self) -> None:
+        if self._lite is not None:
+            self._lite.close()
+
+    def _error(self, method: str, error: Exception) -> VectorStoreError:
+        message = error.details() if isinstance(error, grpc.RpcError) else getattr(error, "message", "")
+        line = " ".join(str(message or error).split())[:MESSAGE_LIMIT]
+        if self._config.token:
+            line = line.replace(self._config.token, "…")
+        return VectorStoreError(f"{self.name}: {method.replace('_', ' ')}: {line}")
+
+
+def _host(uri: str | None) -> str:
+    """host:port of a URI, without the credentials that it may hold."""
+    return urlsplit(uri or "").netloc.rpartition("@")[2] or str(uri)
