@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_origin, get_type_hints
 
 import yaml
 
+from conf.masking import masked
 from conf.typed import Typed, as_mapping, build
 from ingest.errors import ConfigurationError
 
@@ -86,7 +87,7 @@ def option_hints(schema: type[Any], prefix: str = "") -> Iterator[tuple[str, Any
 def describe(name: str) -> str:
     """The groups and options of a configuration with their defaults, for --help."""
     groups = group_choices(name)
-    tree = merged_files(name, {})
+    tree = masked(merged_files(name, {}))
     lines = [f"  {group}={'|'.join(choices)}" for group, choices in groups.items() if len(choices) > 1]
     return "\n".join(["Groups:", *lines, "", "Options and defaults:", *_lines(tree)])
 
@@ -96,7 +97,12 @@ def _lines(tree: dict[str, Any], prefix: str = "") -> Iterator[str]:
         if isinstance(value, dict) and value:
             yield from _lines(value, f"{prefix}{key}.")
         elif value != "???":
-            yield f"  {prefix}{key}={'null' if value is None else value}"
+            yield f"  {prefix}{key}={_default(value)}"
+
+
+def _default(value: Any) -> str:
+    shown = "null" if value is None else str(value)
+    return shown if len(shown) <= 60 else f"{shown[:57]}…"
 
 
 def _known_choice(group: str, choice: str, choices: list[str]) -> str:

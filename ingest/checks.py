@@ -1,5 +1,6 @@
-"""What no type can say about a configuration: checked once, before anything is written."""
+"""What no type can say about a configuration: checked once, before the job starts."""
 
+import os
 from pathlib import Path
 
 from ingest.catalog import check_source
@@ -34,26 +35,32 @@ RANGES = {
 
 
 def check(config: IngestConfig) -> None:
-    """Raises ConfigurationError for a value that cannot work, naming the option."""
+    """Raises ConfigurationError for a value that cannot work, naming the option; makes the home if need be."""
     check_catalog_name(config.catalog.name)
     for option, (low, high) in RANGES.items():
         _check_range(config, option, low, high)
-    _check_home(config)
     weights = config.encoder.weights
     if weights is not None and not Path(weights).is_file():
         raise ConfigurationError(f"encoder.weights: there is no file {weights!r}")
     if config.action in READS_THE_SOURCE:
         check_source(config.catalog)
+    _check_home(config)
 
 
 def _check_home(config: IngestConfig) -> None:
     if not config.home:
         raise ConfigurationError("home is empty: say home=DIR, the folder that everything is written to")
     home = config.home_dir
-    if home.exists() and not home.is_dir():
-        raise ConfigurationError(f"home {config.home!r} is not a folder")
-    if config.action in ("status", "report") and not home.is_dir():
-        raise ConfigurationError(f"home {config.home!r} does not exist: nothing was ingested there")
+    if config.action in ("status", "report"):
+        if not home.is_dir():
+            raise ConfigurationError(f"home {config.home!r} does not exist: nothing was ingested there")
+        return
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"home {config.home!r} cannot be created: {error.strerror}") from None
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"home {config.home!r} cannot be written to")
 
 
 def _check_range(config: IngestConfig, option: str, low: float, high: float) -> None:

@@ -4,22 +4,22 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
-from rich.progress import Progress as LiveBar
+from rich.progress import Progress as Bar
 
 from ingest.runs import Sample
 
-MAX_SAMPLES = 512  # of the throughput curve; beyond it every second one is dropped
+MAX_SAMPLES = 512  # of the throughput curve; beyond it every second one goes and the rest come half as often
 
 
 class Progress:
-    """Context manager around the work of one run.
+    """Context manager around the work of one run; safe to advance from any thread.
 
-    `total` is the number of files to do; `clock` counts seconds.
+    `total` is the number of files to do, `clock` counts seconds. On a terminal a bar is redrawn; elsewhere a
+    line is written every `every_s`, also while nothing advances, so that a log shows a job that stands still.
     """
 
     def __init__(
@@ -40,25 +40,100 @@ class Progress:
         self._stream = stream or sys.stderr
         self._clock = clock
         self._started = clock()
-        self._bar: LiveBar | None = None
-        self._guard = threading.Lock()
+        self._spacing_s = 0.5  # of the samples
+        self._guard = threading.RLock()
         self._ended = threading.Event()
-        self._beat: threading.Thread | None = None
+        self._bar = _bar(self._stream) if self._stream.isatty() else None
+        self._task = self._bar.add_task("", total=total or None) if self._bar else None
 
     def advance(self, tracks: int = 0, audio_s: float = 0.0, rejected: int = 0) -> None:
-        """Count files that came through, their seconds of audio, and files that were rejected."""
-        raise NotImplementedError
+        """Count files that are in, their seconds of audio, and files that were rejected."""
+        with self._guard:
+            self.tracks += tracks
+            self.audio_s += audio_s
+            self.rejected += rejected
+            self._sample()
+        self._draw()
 
     def stage(self, name: str) -> None:
-        """What the job does now: `embedding`, `loading`, …"""
-        raise NotImplementedError
+        """Say what the job does now: `embedding`, `loading`, …"""
+        self.stage_name = name
+        self._draw() if self._bar else self.write_line()
 
-    def summary(self) -> str:
-        """One line for the end of the job."""
-        raise NotImplementedError
+    def status(self) -> str:
+        """One line: stage, files, audio hours, × real time, what is left."""
+        with self._guard:
+            elapsed_s = self._clock() - self._started
+            finished = self.tracks + self.rejected
+            parts = [f"{self.stage_name}: {finished:,}/{self.total:,} tracks", f"{self.audio_s / 3600:.1f} h of audio"]
+            if self.audio_s and elapsed_s > 0:
+                parts.append(f"{self.audio_s / elapsed_s:,.0f}× real time")
+            if self.rejected:
+                parts.append(f"{self.rejected:,} rejected")
+            if 0 < finished < self.total:
+                parts.append(f"{clock_time(elapsed_s / finished * (self.total - finished))} left")
+        return " · ".join(parts)
+
+    def write_line(self) -> None:
+        """Write the status as a line."""
+        self._stream.write(f"{self.status()}\n")
+        self._stream.flush()
 
     def __enter__(self) -> Self:
+        if self._bar:
+            self._bar.start()
+            self._draw()
+        else:
+            threading.Thread(target=self._beat, name="progress", daemon=True).start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._ended.set()
+        self._spacing_s = 0.0
+        self._sample()
+        if self._bar:
+            self._draw()
+            self._bar.stop()
+        else:
+            self.write_line()
+
+    def _beat(self) -> None:
+        while not self._ended.wait(self._every_s):
+            self.write_line()
+
+    def _draw(self) -> None:
+        if self._bar and self._task is not None:
+            finished = self.tracks + self.rejected
+            self._bar.update(self._task, completed=finished, description=self.status())
+
+    def _sample(self) -> None:
+        elapsed_s = self._clock() - self._started
+        if self.samples and elapsed_s < self.samples[-1].elapsed_s + self._spacing_s:
+            return
+        self.samples.append(Sample(round(elapsed_s, 3), self.tracks, round(self.audio_s, 1)))
+        if len(self.samples) > MAX_SAMPLES:
+            self.samples = self.samples[::2]
+            self._spacing_s *= 2
+
+
+def _bar(stream: TextIO) -> Bar:
+    console = Console(file=stream)
+    return Bar(BarColumn(), TextColumn("{task.description}", markup=False), console=console, transient=False)
+
+
+def clock_time(seconds: float) -> str:
+    """Seconds for people.
+
+    >>> clock_time(42), clock_time(3725), clock_time(400_000)
+    ('42 s', '1 h 02 min', '4 d 15 h')
+    """
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    minutes, _ = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02d} min"
+    return f"{hours // 24} d {hours % 24:02d} h"

@@ -1,9 +1,9 @@
 """A run's directory, `home/runs/<run_id>/`: what was asked, with what, how long it took and what came of it.
 
-    config.yaml   the resolved configuration, secrets masked
-    report.json   the record below, always whole: written to the side and renamed
-    rejects.csv   uri, code, reason of every file of the listing that stands rejected
-    report.txt, report.html   the record for people (`ingest.report`)
+config.yaml   the resolved configuration, secrets masked
+report.json   the record below, always whole: written to the side and renamed
+rejects.csv   uri, code, reason of every file of the listing that stands rejected
+report.txt, report.html   the record for people (`ingest.report`)
 """
 
 import csv
@@ -24,10 +24,22 @@ from typing import Any, Literal, NamedTuple
 import yaml
 
 from conf import masked
+from ingest.catalog import Listing
 from ingest.config import IngestConfig
+from ingest.stores import PlanCounts, Rejected
 
 State = Literal["running", "done", "failed", "stopped", "interrupted"]
-REPORTED_PACKAGES = ("refrain", "ray", "torch", "torchaudio", "av", "numpy", "pyarrow", "pymilvus", "sqlalchemy")
+REPORTED_PACKAGES = (
+    "refrain",
+    "ray",
+    "torch",
+    "torchaudio",
+    "av",
+    "numpy",
+    "pyarrow",
+    "pymilvus",
+    "sqlalchemy",
+)
 
 # Upper edges of the duration histogram; the last bin is open.
 DURATION_EDGES_S = (5, 10, 30, 60, 120, 180, 240, 300, 420, 600, 900, 1800, 3600, 7200)
@@ -39,6 +51,16 @@ class RejectLine(NamedTuple):
     uri: str
     code: str
     reason: str
+
+
+def standing_rejects(listing: Listing, stored: Iterable[Rejected]) -> Iterator[RejectLine]:
+    """What of a listing is not in the catalogue: entries that cannot be used, and files with a reject."""
+    for entry in listing.unusable:
+        yield RejectLine(entry.uri, entry.code, entry.reason)
+    listed = {file.uri for file in listing.files}
+    for reject in stored:
+        if reject.uri in listed:
+            yield RejectLine(reject.uri, reject.code, reject.reason)
 
 
 class Sample(NamedTuple):
@@ -53,7 +75,7 @@ class Sample(NamedTuple):
 class Counts:
     """Files of this run, by what became of them."""
 
-    listed: int = 0
+    listed: int = 0  # by the source, entries that cannot be used left out
     new: int = 0
     changed: int = 0
     unchanged: int = 0
@@ -137,6 +159,13 @@ class Run:
         write_whole(run.directory / "config.yaml", yaml.safe_dump(record.config, sort_keys=False))
         run.save()
         return run
+
+    def set_listing(self, listing: Listing, counts: PlanCounts) -> None:
+        """Take over what the source listed and what the catalogue made of it."""
+        record = self.record.counts
+        record.skipped = listing.skipped
+        for name in ("listed", "new", "changed", "unchanged", "removed"):
+            setattr(record, name, getattr(counts, name))
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -225,5 +254,3 @@ def write_whole(path: Path, text: str) -> None:
 
 def _alive(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists() if Path("/proc/self").exists() else True
-
-

@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from botocore.exceptions import BotoCoreError, ClientError
-from s3fs import S3FileSystem
+from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]  # it has no types
 
 from ingest.config import CatalogConfig
 from ingest.errors import InfrastructureError, MissingFile
 
+if TYPE_CHECKING:
+    from s3fs import S3FileSystem
+
 S3 = "s3://"
+S3_ERRORS = (OSError, ClientError, BotoCoreError)  # s3fs translates most of what S3 says to OSError
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ def open_location(config: CatalogConfig, location: str) -> BinaryIO:
         if location.startswith(S3):
             return cast(BinaryIO, s3_files(config).open(location.removeprefix(S3), "rb"))
         return Path(location).open("rb")
-    except (OSError, ClientError, BotoCoreError, ValueError) as error:
+    except (*S3_ERRORS, ValueError) as error:
         raise _speaking(error, location) from error
 
 
@@ -40,8 +43,8 @@ def state(config: CatalogConfig, location: str) -> FileState:
     try:
         if location.startswith(S3):
             return object_state(s3_files(config).info(location.removeprefix(S3)))
-        return local_state(os.stat(location))
-    except (OSError, ClientError, BotoCoreError, ValueError) as error:
+        return local_state(Path(location).stat())
+    except (*S3_ERRORS, ValueError) as error:
         raise _speaking(error, location) from error
 
 
@@ -62,16 +65,16 @@ def object_state(info: dict[str, Any]) -> FileState:
     return FileState(str(info.get("ETag") or "").strip('"') or f"{size}-{changed}", size)
 
 
-def s3_files(config: CatalogConfig) -> S3FileSystem:
+def s3_files(config: CatalogConfig) -> "S3FileSystem":
     """The S3 client of a configuration, one a process; credentials come from the environment."""
     return _client(config.endpoint_url, config.anonymous)
 
 
 @lru_cache(maxsize=4)
-def _client(endpoint_url: str | None, anonymous: bool) -> S3FileSystem:
-    return S3FileSystem(
-        anon=anonymous, endpoint_url=endpoint_url, use_listings_cache=False, skip_instance_cache=True
-    )
+def _client(endpoint_url: str | None, anonymous: bool) -> "S3FileSystem":
+    from s3fs import S3FileSystem  # takes a second: only those wait who read S3
+
+    return S3FileSystem(anon=anonymous, endpoint_url=endpoint_url, use_listings_cache=False, skip_instance_cache=True)
 
 
 def why(error: Exception) -> str:

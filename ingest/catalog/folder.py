@@ -47,7 +47,7 @@ class _Walk:
 
     def enter(self, folder: str) -> bool:
         """Whether a folder is met for the first time."""
-        inode = _inode(os.stat(folder))
+        inode = _inode(Path(folder).stat())
         known = inode in self.folders
         self.folders.add(inode)
         return not known
@@ -86,7 +86,7 @@ class _Walk:
 
     def _is_listed(self, path: str) -> bool:
         try:
-            return _inode(os.stat(path)) in self.listed
+            return _inode(Path(path).stat()) in self.listed
         except OSError:
             return False
 
@@ -96,7 +96,7 @@ class _Walk:
         if unusable := unusable_name(path):
             return unusable
         try:
-            found = os.stat(path)
+            found = Path(path).stat()
             now = local_state(found)
         except OSError as error:
             return _missing(path, error)

@@ -70,9 +70,7 @@ def unusable_name(name: str) -> Unusable | None:
         name.encode("utf-8")
     except UnicodeEncodeError:
         printable = name.encode("utf-8", "surrogateescape" if _from_bytes(name) else "surrogatepass")
-        return Unusable(
-            printable.decode("utf-8", "backslashreplace"), "unusable_name", "the name is not valid Unicode"
-        )
+        return Unusable(printable.decode("utf-8", "backslashreplace"), "unusable_name", "the name is not valid Unicode")
     return None
 
 

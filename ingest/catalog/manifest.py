@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from ingest.catalog.access import S3, open_location, state
+from ingest.catalog.access import S3, S3_ERRORS, open_location, state, why
 from ingest.catalog.listing import Entry, Unusable, unusable_name
 from ingest.catalog.rows import BadRow, Row, reader_of
 from ingest.config import CatalogConfig
-from ingest.errors import ConfigurationError, MissingFile
+from ingest.errors import ConfigurationError, InfrastructureError, MissingFile
 from ingest.stores import SourceFile
 
 METADATA = ("title", "artist", "album", "isrc")
@@ -79,6 +79,8 @@ def _named(config: CatalogConfig) -> Iterator[Named | Unusable]:
                 yield _judged(config, row, f"{manifest}:{row.number}", seen)
     except MissingFile as error:
         raise ConfigurationError(f"catalog.path {config.path!r} {error}") from None
+    except S3_ERRORS as error:
+        raise InfrastructureError(f"catalog.path {config.path!r} stopped being readable: {why(error)}") from error
 
 
 def _own_location(config: CatalogConfig) -> str:

@@ -15,7 +15,6 @@ from ingest.errors import ConfigurationError
 
 COLUMNS = ("uri", "title", "artist", "album", "isrc")
 BATCH_ROWS = 16_384
-MAX_LINE = 1 << 20  # characters; a longer one is no row
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +48,13 @@ def parquet_rows(file: BinaryIO, path: str) -> Iterator[Row | BadRow]:
         table = pq.ParquetFile(file)
         schema = table.schema_arrow
         _require_uri(schema.names, path)
-        kind = schema.field("uri").type
-        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind)):
-            raise ConfigurationError(f"{path}: the column uri holds {kind}, not strings")
+        _require_strings(schema.field("uri").type, path)
+        wanted = [name for name in COLUMNS if name in schema.names]
         number = 0
-        for batch in table.iter_batches(BATCH_ROWS, columns=[name for name in COLUMNS if name in schema.names]):
-            for values in batch.to_pylist():
-                number += 1
-                yield Row(number, values)
-    except (pa.ArrowException, OSError) as error:
+        for batch in table.iter_batches(BATCH_ROWS, columns=wanted):
+            yield from _batch_rows(batch, number)
+            number += batch.num_rows
+    except pa.ArrowException as error:
         raise ConfigurationError(f"{path} is not a readable Parquet file: {_line(error)}") from None
 
 
@@ -78,18 +75,33 @@ def csv_rows(file: BinaryIO, path: str) -> Iterator[Row | BadRow]:
 
 
 def jsonl_rows(file: BinaryIO, path: str) -> Iterator[Row | BadRow]:
-    """Rows of a JSONL file. Raises ConfigurationError if it has objects, but none has a `uri`."""
-    objects = 0
+    """Rows of a JSONL file. Raises ConfigurationError if it has lines, but none with a `uri`."""
+    usable = rows = 0
     for number, line in enumerate(_text(file), 1):
         if not line.strip():
             continue
         row = _object(number, line)
-        if isinstance(row, Row):
-            objects += 1
-            if objects == 1:
-                first = row
+        rows += 1
+        usable += isinstance(row, Row) and "uri" in row.values
         yield row
-    del objects, first
+    if rows and not usable:
+        raise ConfigurationError(f"{path}: no line is a JSON object with a uri")
+
+
+def _batch_rows(batch: pa.RecordBatch, before: int) -> Iterator[Row | BadRow]:
+    try:
+        rows = batch.to_pylist()
+    except UnicodeDecodeError:
+        yield from (_decoded(batch.slice(i, 1), before + i + 1) for i in range(batch.num_rows))
+    else:
+        yield from (Row(number, values) for number, values in enumerate(rows, before + 1))
+
+
+def _decoded(batch: pa.RecordBatch, number: int) -> Row | BadRow:
+    try:
+        return Row(number, batch.to_pylist()[0])
+    except UnicodeDecodeError:
+        return BadRow(number, "not valid UTF-8")
 
 
 def _each(lines: Any) -> Iterator[Row | BadRow]:
@@ -128,6 +140,12 @@ def _require_uri(names: list[str], path: str) -> None:
     if names.count("uri") != 1:
         found = ", ".join(map(repr, names[:10]))
         raise ConfigurationError(f"{path} must have one column uri; its columns are {found}")
+
+
+def _require_strings(kind: pa.DataType, path: str) -> None:
+    values = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if not (pa.types.is_string(values) or pa.types.is_large_string(values)):
+        raise ConfigurationError(f"{path}: the column uri holds {kind}, not strings")
 
 
 def _line(error: Exception) -> str:

@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from ingest.catalog.access import S3, object_state, s3_files
+from ingest.catalog.access import S3, S3_ERRORS, object_state, s3_files
 from ingest.catalog.listing import Entry, Skipped, is_audio, unusable_name
 from ingest.config import CatalogConfig
 from ingest.errors import ConfigurationError, InfrastructureError
@@ -24,7 +22,7 @@ def entries(config: CatalogConfig, home: Path) -> Iterator[Entry]:
         found = s3_files(config).find(prefix, detail=True)
     except FileNotFoundError:
         raise ConfigurationError(f"catalog.path {config.path!r}: there is no such bucket") from None
-    except (OSError, ClientError, BotoCoreError) as error:
+    except S3_ERRORS as error:
         raise InfrastructureError(f"S3 does not list {config.path!r}: {error}") from error
     for key, info in found.items():
         uri = f"{S3}{key}"

@@ -1,0 +1,127 @@
+"""`python -m ingest home=DIR catalog=folder catalog.path=MUSIC`: arguments in, one of the exit codes out."""
+
+import io
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+from conf import compose, describe
+from ingest.catalog import list_catalog
+from ingest.checks import check
+from ingest.config import IngestConfig
+from ingest.errors import ConfigurationError, RefrainError
+from ingest.plan import Plan, expected_speed, make_plan
+from ingest.report import report_text, summary_line, write_reports
+from ingest.runs import RunRecord, latest_runs, runs_folder
+from ingest.status import known_encoder, status_text
+from ingest.stop import ExitCode, Stopped, StopSignal
+from ingest.stores import open_metadata
+
+USAGE = """\
+Recognise music: bring a catalogue into the index.
+
+  python -m ingest home=DIR catalog=folder   catalog.path=MUSIC          every audio file below a folder
+  python -m ingest home=DIR catalog=manifest catalog.path=tracks.csv     Parquet, CSV or JSONL with a column uri
+  python -m ingest home=DIR catalog=s3       catalog.path=s3://b/music   every audio object below a prefix
+
+Everything is written below home. The same command again goes on where the last one ended, and does nothing
+when there is nothing to do. Values are taken literally: quote them for your shell, not for this program.
+
+action=run            list, embed, load, publish (default)
+action=plan           what a run would do, and what that takes
+action=status         what the catalogue holds, and its last runs
+action=report         the report of the last run
+action=retry_failed   forget the rejects, then run
+
+Exit codes: 0 done · 1 infrastructure failed, run it again · 2 configuration · 3 cannot start, or another job
+holds the catalogue · 4 too many rejects (error_budget) · 5 done, but files of the listing stand rejected, from
+this run or an earlier one (0 with on_rejects=exit0) · 143 stopped by SIGTERM or Ctrl-C, run it again
+
+Secrets come from the environment: REFRAIN_MYSQL_PASSWORD, REFRAIN_MILVUS_TOKEN, and AWS_… for S3.
+"""
+
+Job = Callable[[IngestConfig, StopSignal], RunRecord]
+
+
+def main(arguments: Sequence[str], job: Job | None = None) -> int:
+    """Run one action; the job is `ingest.job.run` unless another is given."""
+    if not arguments or {"-h", "--help"} & set(arguments):
+        print(f"{USAGE}\n{describe('ingest')}", file=sys.stdout if arguments else sys.stderr)
+        return ExitCode.DONE if arguments else ExitCode.CONFIGURATION
+    with StopSignal() as stop:
+        try:
+            return act(arguments, stop, job)
+        except RefrainError as error:
+            print(f"ingest: {' '.join(str(error).splitlines())}", file=sys.stderr)
+            return ExitCode.of_error(error)
+        except Stopped:
+            return _stopped()
+        except SystemExit as error:
+            if error.code == signal.SIGTERM:  # Ray's handler, which replaces ours while it connects
+                return _stopped()
+            raise
+
+
+def act(arguments: Sequence[str], stop: StopSignal, job: Job | None) -> int:
+    """Read the configuration and do what its action says."""
+    config = compose("ingest", arguments, IngestConfig)
+    check(config)
+    match config.action:
+        case "plan":
+            print(plan(config).text())
+        case "status":
+            with open_metadata(config.metadata, config.home_dir) as metadata:
+                print(status_text(config, metadata))
+        case "report":
+            report(config)
+        case "run" | "retry_failed":
+            return run(config, stop, job)
+    return ExitCode.DONE
+
+
+def plan(config: IngestConfig) -> Plan:
+    """What a run would do; writes nothing but an empty metadata store where there is none."""
+    listing = list_catalog(config.catalog, config.home_dir)
+    with open_metadata(config.metadata, config.home_dir) as metadata:
+        store = metadata.catalog(config.catalog.name)
+        counts = store.compare(listing.files)
+        encoder = known_encoder(store, config.home_dir)
+        left = store.counts(encoder).pending if encoder else counts.unchanged
+    return make_plan(config, listing, counts, left, expected_speed(config))
+
+
+def report(config: IngestConfig) -> None:
+    """Write the report of the last run again, and print it."""
+    runs = latest_runs(config.home_dir, config.catalog.name, 1)
+    if not runs:
+        folder = runs_folder(config.home_dir)
+        raise ConfigurationError(f"there is no run of catalogue {config.catalog.name!r} in {str(folder)!r}")
+    write_reports(runs[0])
+    print(report_text(runs[0].record))
+    print(f"\n{runs[0].directory / 'report.html'}")
+
+
+def run(config: IngestConfig, stop: StopSignal, job: Job | None) -> int:
+    """Do the job and say what came of it."""
+    record = (job or _ray_job())(config, stop)
+    print(summary_line(record))
+    print(f"report: {runs_folder(config.home_dir) / record.run_id / 'report.html'}")
+    rejected = record.counts.rejected > 0 and config.on_rejects == "exit5"
+    return ExitCode.REJECTS if rejected else ExitCode.DONE
+
+
+def _ray_job() -> Job:
+    from ingest import job  # brings Ray and torch, which the other actions do not wait for
+
+    return job.run
+
+
+def _stopped() -> int:
+    print("ingest: stopped; the same command goes on from here", file=sys.stderr)
+    return ExitCode.STOPPED
+
+
+if __name__ == "__main__":
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without × is no reason to fail
+    sys.exit(main(sys.argv[1:]))
