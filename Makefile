@@ -68,6 +68,6 @@ $(UV):
 
 # The lock holds the build tools too, so the project itself installs without a download.
 $(STAMP): requirements.lock pyproject.toml | $(UV)
-	$(UV) pip sync --python $(BIN)/python --require-hashes requirements.lock
+	$(UV) pip sync --python $(BIN)/python --require-hashes --build-constraints requirements.lock requirements.lock
 	$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
