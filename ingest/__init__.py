@@ -1,1 +1,20 @@
-"""Placeholder: the dataflow in one docstring."""
+"""Bulk ingestion of a catalogue, on Ray.
+
+catalog       what a folder, a manifest or a bucket lists
+plan          what a run would do, and what it would cost
+job           one run: the two phases below, in order, under the catalogue's lock
+
+phase 1       pipeline   files → lake, the graph on one screen
+              decode     a file → windows of samples              CPU actors
+              embed      windows → embeddings                     batched CPU or GPU actors
+              sink       embeddings → Parquet files of the lake   actors
+              receipts   windows that are in the lake → files that are done: the ledger's rows
+
+phase 2       load       lake → the generation's collection
+              verify     what the collection holds against the ledger
+              publish    the tracks' rows and the one pointer that the service watches
+
+fingerprint   bytes → embeddings, shared with the service and with training
+stores        Milvus, SQL and the lake: one owner of each schema
+runs, progress, report, stop     what people see of a run, and how it ends
+"""

@@ -1,23 +1,24 @@
 """The one exception tree.
 
-    RefrainError
-    ├── BadInput                    the caller's data: rejected, counted, answered with 4xx; loses nothing else
-    │   ├── UnreadableAudio         unreadable        no decoder makes sense of the bytes
-    │   ├── NoAudioStream           no_audio_stream   a container without audio
-    │   ├── TooShort                too_short         less audio than one clip
-    │   ├── SilentAudio             silent            nothing above the silence threshold
-    │   ├── TooLong                 too_long          more audio than the limit
-    │   ├── MissingFile             missing           gone, or not readable, since it was listed
-    │   └── UnusableName            unusable_name     a name that is not valid Unicode
-    ├── ConfigurationError          one readable line, exit 2
-    ├── PreflightError              exit 3: the job cannot start (services, schema, model)
-    │   └── CatalogLocked           exit 3, HTTP 409 `busy`: another writer holds the catalogue
-    ├── ErrorBudgetSpent            exit 4
-    └── InfrastructureError         exit 1, resumable: a store or the lake failed
-        ├── VectorStoreError
-        ├── MetadataError
-        ├── LakeError
-        └── VerificationError       what is stored does not add up
+RefrainError
+├── BadInput                    the caller's data: rejected, counted, answered with 4xx; loses nothing else
+│   ├── UnreadableAudio         unreadable        no decoder makes sense of the bytes
+│   ├── NoAudioStream           no_audio_stream   a container without audio
+│   ├── TooShort                too_short         less audio than one clip
+│   ├── SilentAudio             silent            nothing above the silence threshold
+│   ├── TooLong                 too_long          more audio than the limit
+│   ├── TimedOut                timeout           not decoded within the time a file is given
+│   ├── MissingFile             missing           gone, or not readable, since it was listed
+│   └── UnusableName            unusable_name     a name that is not valid Unicode
+├── ConfigurationError          one readable line, exit 2
+├── PreflightError              exit 3: the job cannot start (services, schema, model)
+│   └── CatalogLocked           exit 3, HTTP 409 `busy`: another writer holds the catalogue
+├── ErrorBudgetSpent            exit 4
+└── InfrastructureError         exit 1, resumable: a store or the lake failed
+    ├── VectorStoreError
+    ├── MetadataError
+    ├── LakeError
+    └── VerificationError       what is stored does not add up
 """
 
 
@@ -49,6 +50,10 @@ class SilentAudio(BadInput):
 
 class TooLong(BadInput):
     code = "too_long"
+
+
+class TimedOut(BadInput):
+    code = "timeout"
 
 
 class MissingFile(BadInput):

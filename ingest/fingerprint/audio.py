@@ -7,7 +7,7 @@ since the start of the audio stream.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -56,18 +56,12 @@ class AudioStream:
             yield from self._limited(self._blocks(container))
 
     def _blocks(self, container: av.container.InputContainer) -> Iterator[np.ndarray]:
-        resampler = AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
         seen = 0
-        frames = self._frames(container)
-        for frame in frames:
-            for out in resampler.resample(frame):
-                block = out.to_ndarray()[0]
-                seen += len(block)
-                yield block
+        for block in _resampled(self._frames(container)):
+            seen += len(block)
+            yield block
         if not seen:
             raise UnreadableAudio("no audio could be decoded from it")
-        for out in resampler.resample(None):
-            yield out.to_ndarray()[0]
         self.truncated |= seen / SAMPLE_RATE < LEAST_SHARE * _declared_s(container) - SLACK_S
 
     def _frames(self, container: av.container.InputContainer) -> Iterator[av.AudioFrame]:
@@ -104,6 +98,28 @@ def decode(source: Source, *, max_s: float | None = None) -> DecodedAudio:
     stream = AudioStream(source, max_s)
     blocks = list(stream)
     return DecodedAudio(np.concatenate(blocks), stream.truncated)
+
+
+def _resampled(frames: Iterator[av.AudioFrame]) -> Iterator[np.ndarray]:
+    """Mono float32 blocks [T]. A stream may change its rate or channels on the way: then a new resampler takes over."""
+    resampler, form = _resampler(), None
+    for frame in frames:
+        found = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if form not in (None, found):
+            yield from _arrays(resampler.resample(None))
+            resampler = _resampler()
+        form = found
+        yield from _arrays(resampler.resample(frame))
+    if form is not None:
+        yield from _arrays(resampler.resample(None))
+
+
+def _resampler() -> AudioResampler:
+    return AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+
+
+def _arrays(frames: Iterable[av.AudioFrame]) -> Iterator[np.ndarray]:
+    return (frame.to_ndarray()[0] for frame in frames)
 
 
 def _declared_s(container: av.container.InputContainer) -> float:

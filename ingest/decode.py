@@ -1,0 +1,88 @@
+"""Stage 1: a file → windows of 16-bit samples. Bad input, and nothing else, becomes a row with a code and a reason."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ingest.catalog import locate, open_file
+from ingest.config import AudioConfig, CatalogConfig
+from ingest.errors import BadInput, TimedOut, TooShort
+from ingest.fingerprint import SAMPLE_RATE, AudioStream, Tags, Window, cut_windows, denoise, read_tags
+from ingest.rows import WINDOW_SCHEMA, table
+
+
+class DecodeFiles:
+    """Actor body. One call takes a batch of files and yields their windows one by one, so that memory stays bounded.
+
+    padding: samples that an embedding hears before and after its own cell.
+    """
+
+    def __init__(
+        self, catalog: CatalogConfig, audio: AudioConfig, padding: tuple[int, int], file_timeout_s: float
+    ) -> None:
+        self.catalog, self.audio, self.padding = catalog, audio, padding
+        self.file_timeout_s = file_timeout_s
+
+    def __call__(self, work: pa.Table) -> Iterator[pa.Table]:
+        for row in work.to_pylist():
+            for window in self.rows(row["recording_id"], row["uri"]):
+                yield table([window], WINDOW_SCHEMA)
+
+    def rows(self, recording_id: int, uri: str) -> Iterator[dict[str, Any]]:
+        """Rows of WINDOW_SCHEMA for one file: its windows, or what there was of them and a reject."""
+        try:
+            for fields in self._windows(uri):
+                yield {"recording_id": recording_id, **fields}
+        except BadInput as error:
+            yield {"recording_id": recording_id, "window": -1, "code": error.code, "reason": str(error)}
+
+    def _windows(self, uri: str) -> Iterator[dict[str, Any]]:
+        with open_file(self.catalog, locate(self.catalog, uri)) as file:
+            tags = read_tags(file)
+            file.seek(0)
+            stream = AudioStream(file, max_s=self.audio.max_hours * 3600)
+            blocks = _Counted(self._denoised(stream), self.file_timeout_s)
+            for window in cut_windows(blocks, self.padding, self.audio.window_s):
+                yield self._row(window, blocks, stream, tags)
+
+    def _row(self, window: Window, blocks: _Counted, stream: AudioStream, tags: Tags) -> dict[str, Any]:
+        row = {
+            "window": window.index,
+            "first_segment": window.first_segment,
+            "samples": window.samples.tobytes(),
+            "last": window.last,
+            "duration_s": self.audio.window_s,
+        }
+        if not window.last:
+            return row
+        if blocks.duration_s < self.audio.min_s:
+            raise TooShort(f"{blocks.duration_s:.2f} s of audio, less than {self.audio.min_s:g} s")
+        return row | {"duration_s": blocks.duration_s, "truncated": stream.truncated} | asdict(tags)
+
+    def _denoised(self, blocks: Iterable[np.ndarray]) -> Iterable[np.ndarray]:
+        return map(denoise, blocks) if self.audio.denoise else blocks
+
+
+class _Counted:
+    """Passes blocks on, counts their samples and keeps the time allowed for a file."""
+
+    def __init__(self, blocks: Iterable[np.ndarray], timeout_s: float) -> None:
+        self.blocks, self.timeout_s, self.samples = blocks, timeout_s, 0
+
+    @property
+    def duration_s(self) -> float:
+        return self.samples / SAMPLE_RATE
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        started = time.monotonic()
+        for block in self.blocks:
+            self.samples += len(block)
+            if time.monotonic() - started > self.timeout_s:
+                raise TimedOut(f"not decoded within {self.timeout_s:g} s")
+            yield block

@@ -1,0 +1,34 @@
+"""Stage 2: windows → embeddings, many windows a call, on CPU or GPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ingest.fingerprint import Embeddings
+from ingest.fingerprint.embedder import Embedder
+from ingest.rows import EMBEDDED_SCHEMA, table
+
+
+class EmbedWindows:
+    """Actor body. Keeps of each window what the catalogue stores: every STORED_STRIDE-th audible embedding, in fp16."""
+
+    def __init__(self, weights: str | None, checksum: str, device: str, threads: int, silence_dbfs: float) -> None:
+        path = Path(weights) if weights else None
+        self.embedder = Embedder.load(path, device=device, threads=threads, silence_dbfs=silence_dbfs)
+        if self.embedder.checksum != checksum:
+            raise RuntimeError("the encoder's weights differ between this node and the driver")
+
+    def __call__(self, windows: pa.Table) -> pa.Table:
+        rows = windows.to_pylist()
+        audio = [np.frombuffer(row["samples"], np.int16) for row in rows if row["code"] is None]
+        embedded = iter(self.embedder.embed_windows(audio))
+        return table([row if row["code"] else _stored(row, next(embedded)) for row in rows], EMBEDDED_SCHEMA)
+
+
+def _stored(row: dict[str, Any], embeddings: Embeddings) -> dict[str, Any]:
+    segments, vectors = embeddings.stored()
+    return row | {"segments": segments + row["first_segment"], "vectors": vectors.astype(np.float16).tobytes()}

@@ -1,0 +1,173 @@
+"""One run of a catalogue: list, embed what is new, load it, verify it, publish it, under the catalogue's lock.
+
+Each step can be repeated: what the ledger already says is not done again, so a run that was killed anywhere is
+finished by the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from ingest.catalog import Listing, list_catalog
+from ingest.config import IngestConfig
+from ingest.errors import ErrorBudgetSpent, InfrastructureError, PreflightError, RefrainError
+from ingest.load import fill, generation_to_fill
+from ingest.model import Model, read_model
+from ingest.pipeline import embed_files
+from ingest.progress import Progress
+from ingest.publish import publish
+from ingest.ray_session import ray_session
+from ingest.receipts import Outcomes, Receipts
+from ingest.report import write_reports
+from ingest.runs import RejectLine, Run, RunRecord
+from ingest.stop import Stopped, StopSignal
+from ingest.stores import CatalogStore, Lake, Vectors, Work, open_lake, open_metadata, open_vectors
+from ingest.verify import verify
+
+
+@dataclass(frozen=True)
+class Stores:
+    """The three stores of a job."""
+
+    catalog: CatalogStore
+    vectors: Vectors
+    lake: Lake
+
+
+def run(config: IngestConfig, stop: StopSignal) -> RunRecord:
+    """Do `action=run` or `retry_failed`; returns the record, which lies in its run directory too.
+
+    Raises PreflightError (also CatalogLocked) before anything was begun, InfrastructureError or ErrorBudgetSpent
+    after it, Stopped on SIGTERM.
+    """
+    model = read_model(config.encoder)
+    with open_stores(config) as stores, stores.catalog.lock():
+        current = Run.start(config.home_dir, config)
+        current.record.model_checksum = model.checksum
+        with _recorded(current, stores.catalog):
+            Job(config, stop, current, stores, model).run()
+        return current.record
+
+
+@contextmanager
+def open_stores(config: IngestConfig) -> Iterator[Stores]:
+    """All three, or a PreflightError that says which one does not answer."""
+    with ExitStack() as opened:
+        try:
+            metadata = opened.enter_context(open_metadata(config.metadata, config.home_dir))
+            catalog = metadata.catalog(config.catalog.name)
+            vectors = opened.enter_context(open_vectors(config.vectors, config.home_dir))
+            lake = open_lake(config.lake, config.home_dir, config.catalog.name)
+        except InfrastructureError as error:
+            raise PreflightError(str(error)) from error
+        yield Stores(catalog, vectors, lake)
+
+
+@dataclass
+class Job:
+    """The steps of a run, in order."""
+
+    config: IngestConfig
+    stop: StopSignal
+    current: Run
+    stores: Stores
+    model: Model
+
+    def run(self) -> None:
+        catalog, encoder = self.stores.catalog, self.model.checksum
+        if self.config.action == "retry_failed":
+            catalog.forget_rejects(encoder)
+        with self.current.stage("list"):
+            listing = self._list()
+        work = list(catalog.pending(encoder))
+        with Progress(len(work), every_s=self.config.progress.every_s) as progress:
+            if work:
+                with self.current.stage("embed"):
+                    self._embed(work, listing, progress)
+            self._load(progress)
+        self.stores.lake.sweep(encoder, catalog.named_lake_files(encoder))
+        self._report_rejects(listing)
+
+    def _list(self) -> Listing:
+        listing = list_catalog(self.config.catalog, self.config.home_dir)
+        found = self.stores.catalog.register(listing.files, self.current.record.run_id)
+        counts = self.current.record.counts
+        counts.listed, counts.skipped = found.listed + len(listing.unusable), listing.skipped
+        counts.new, counts.changed = found.new, found.changed
+        counts.unchanged, counts.removed = found.unchanged, found.removed
+        return listing
+
+    def _embed(self, work: list[Work], listing: Listing, progress: Progress) -> None:
+        """Phase 1: the driver commits what the sink reports, in the order it comes."""
+        receipts = Receipts()
+        with ray_session(self.config.compute):
+            self.stop.arm()
+            for rows in embed_files(work, self.config, self.model):
+                self.stop.check()
+                self._commit(receipts.add(rows), progress)
+                self._check_budget(listing, progress)
+        self.current.record.samples = progress.samples
+        missing = len(work) - progress.tracks - progress.rejected
+        if missing:
+            raise InfrastructureError(f"{missing} files went into the pipeline and did not come out; run it again")
+
+    def _commit(self, outcomes: Outcomes, progress: Progress) -> None:
+        run_id = self.current.record.run_id
+        self.stores.catalog.commit(self.model.checksum, outcomes.done, outcomes.rejects, run_id)
+        record = self.current.record
+        record.counts.done += len(outcomes.done)
+        record.counts.segments += sum(done.segments for done in outcomes.done)
+        record.audio_s += outcomes.audio_s
+        for done in outcomes.done:
+            record.add_duration(done.duration_s)
+        progress.advance(len(outcomes.done), outcomes.audio_s, len(outcomes.rejects))
+
+    def _check_budget(self, listing: Listing, progress: Progress) -> None:
+        budget, listed = self.config.error_budget, self.current.record.counts.listed
+        rejected = progress.rejected + len(listing.unusable)
+        if budget is not None and rejected > budget * listed:
+            raise ErrorBudgetSpent(
+                f"{rejected} of {listed} files were rejected, more than error_budget={budget:g} allows"
+            )
+
+    def _load(self, progress: Progress) -> None:
+        """Phase 2: fill the generation, verify it, publish it."""
+        catalog, vectors = self.stores.catalog, self.stores.vectors
+        generation = generation_to_fill(catalog, vectors, self.config, self.model)
+        progress.stage("loading")
+        with self.current.stage("load"):
+            for _ in fill(generation, catalog, vectors, self.stores.lake, self.config.compute.load_batch):
+                self.stop.check()
+        progress.stage("verifying")
+        with self.current.stage("verify"):
+            verify(generation, catalog, vectors)
+        with self.current.stage("publish"):
+            self.current.record.counts.published = publish(generation, catalog, vectors)
+
+    def _report_rejects(self, listing: Listing) -> None:
+        unusable = [RejectLine(entry.uri, entry.code, entry.reason) for entry in listing.unusable]
+        stored = self.stores.catalog.rejects(self.model.checksum)
+        self.current.set_rejects([*unusable, *(RejectLine(row.uri, row.code, row.reason) for row in stored)])
+
+
+@contextmanager
+def _recorded(current: Run, catalog: CatalogStore) -> Iterator[None]:
+    """Whatever happens inside, the run's directory and the runs table say how it ended."""
+    record = current.record
+    catalog.start_run(record.run_id, record.action)
+    try:
+        yield
+        current.finish("done")
+    except RefrainError as error:
+        current.finish("failed", str(error))
+        raise
+    except Stopped:
+        current.finish("stopped")
+        raise
+    finally:
+        if record.state == "running":
+            current.finish("failed", "unexpected error")
+        write_reports(current)
+        catalog.finish_run(record.run_id, record.state, record.counts.__dict__)

@@ -1,0 +1,85 @@
+"""Phase 2, first part: embeddings from the lake into the collection of a generation."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from ingest.config import IngestConfig
+from ingest.errors import VerificationError
+from ingest.fingerprint import SEGMENT_BITS
+from ingest.model import Model
+from ingest.stores import CatalogStore, Generation, Lake, Load, Vectors
+
+
+def generation_to_fill(catalog: CatalogStore, vectors: Vectors, config: IngestConfig, model: Model) -> Generation:
+    """The newest generation of this encoder, or a new one; its collection exists afterwards.
+
+    A generation whose collection is gone is given up: the lake fills a new one.
+    """
+    generation = catalog.generation(model.checksum)
+    if generation is not None and vectors.exists(generation.collection):
+        return generation
+    if generation is None or catalog.loaded_segments(generation.generation_id):
+        number = 1 + len(catalog.generations())
+        collection = collection_name(config.catalog.name, model.checksum, number)
+        generation = catalog.create_generation(collection, model.checksum, model.dim, config.vectors.index)
+    if not vectors.exists(generation.collection):
+        vectors.create(generation.collection, generation.dim, generation.index)
+    return generation
+
+
+def collection_name(catalog: str, encoder: str, number: int) -> str:
+    """A name Milvus takes, different for every catalogue, encoder and attempt.
+
+    >>> collection_name("my.songs", "0123456789abcdef", 2)
+    'my_songs_7a45_01234567_2'
+    """
+    slug = re.sub(r"\W", "_", catalog)
+    letter_first = slug if slug[0].isalpha() else f"c_{slug}"
+    return f"{letter_first}_{hashlib.sha256(catalog.encode()).hexdigest()[:4]}_{encoder[:8]}_{number}"
+
+
+def fill(
+    generation: Generation, catalog: CatalogStore, vectors: Vectors, lake: Lake, batch_vectors: int
+) -> Iterator[int]:
+    """Upsert what is done and not yet loaded; yields the number of vectors after each batch.
+
+    The ledger's loads follow the upsert, so a batch that was interrupted is upserted again, under the same keys.
+    """
+    loads = catalog.to_load(generation.generation_id)
+    for batch in batches(loads, batch_vectors):
+        _upsert(batch, generation, vectors, lake)
+        catalog.mark_loaded(generation.generation_id, {load.recording_id: load.segments for load in batch})
+        yield sum(load.segments for load in batch)
+    if loads:
+        vectors.flush(generation.collection)
+
+
+def batches(loads: Iterable[Load], batch_vectors: int) -> Iterator[list[Load]]:
+    """Whole recordings, about `batch_vectors` vectors at a time."""
+    batch: list[Load] = []
+    size = 0
+    for load in loads:
+        if batch and size + load.segments > batch_vectors:
+            yield batch
+            batch, size = [], 0
+        batch.append(load)
+        size += load.segments
+    if batch:
+        yield batch
+
+
+def _upsert(batch: Sequence[Load], generation: Generation, vectors: Vectors, lake: Lake) -> None:
+    read = {load.recording_id: 0 for load in batch}
+    for part in lake.read(generation.encoder, {load.recording_id: load.lake_files for load in batch}):
+        vectors.upsert(generation.collection, part.keys, part.vectors)
+        owners, counts = np.unique(part.keys >> SEGMENT_BITS, return_counts=True)
+        for owner, count in zip(owners.tolist(), counts.tolist(), strict=True):
+            read[owner] += count
+    wrong = [load.recording_id for load in batch if read[load.recording_id] != load.segments]
+    if wrong:
+        raise VerificationError(f"the lake does not hold what the ledger says of recordings {wrong[:10]}")

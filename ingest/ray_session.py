@@ -1,0 +1,75 @@
+"""A Ray of our own for one run on this machine, or a connection to a cluster."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ray
+import ray.data
+
+from ingest.config import ComputeConfig
+from ingest.errors import InfrastructureError, PreflightError
+from ingest.pipeline import decode_actors
+
+# Set before ray.init: no token file under HOME, no usage report, no kill for memory that others use.
+ENVIRONMENT = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+
+
+@contextmanager
+def ray_session(compute: ComputeConfig) -> Iterator[None]:
+    """Ray, ready for the pipeline. Raises PreflightError if it does not start, InfrastructureError if it dies."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    # Ray's sockets lie in this folder and their paths end at 107 bytes: it is never under home.
+    folder = tempfile.mkdtemp(prefix="refrain-") if compute.address == "local" else None
+    try:
+        _connect(compute, folder)
+        _quiet()
+        yield
+    except ray.exceptions.RayError as error:
+        raise InfrastructureError(f"Ray: {_first_line(error)}") from error
+    finally:
+        ray.shutdown()
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _connect(compute: ComputeConfig, folder: str | None) -> None:
+    try:
+        if folder is None:
+            ray.init(address=compute.address, log_to_driver=False, logging_level=logging.ERROR)
+            return
+        ray.init(
+            address="local",
+            num_cpus=logical_cpus(compute),
+            object_store_memory=compute.object_store_mb * 2**20 if compute.object_store_mb else None,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _temp_dir=folder,
+        )
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        raise PreflightError(f"Ray does not start: {_first_line(error)}") from error
+
+
+def logical_cpus(compute: ComputeConfig) -> int:
+    """CPUs that our own Ray believes in: what the pools ask for and one more, so that no stage waits for ever."""
+    asked = decode_actors(compute) * compute.decode_cpus + (compute.embed_actors or 1) * compute.embed_cpus
+    return int(asked) + 2
+
+
+def _quiet() -> None:
+    """Ray Data says little; progress is ours."""
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -1,0 +1,35 @@
+"""The rows between the stages: one a window until the sink, and one for each file that is bad input.
+
+Every row carries the fields of FILE_FIELDS; title … truncated are filled in the last window of a file alone, code and
+reason in a reject alone (its window is −1).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+WORK_SCHEMA = pa.schema([("recording_id", pa.int64()), ("uri", pa.string())])
+
+FILE_FIELDS = [
+    ("recording_id", pa.int64()),
+    ("window", pa.int32()),
+    ("last", pa.bool_()),
+    ("duration_s", pa.float64()),  # of the window's own part of the file; of the whole file in the last window
+    ("truncated", pa.bool_()),
+    ("title", pa.string()),
+    ("artist", pa.string()),
+    ("album", pa.string()),
+    ("isrc", pa.string()),
+    ("code", pa.string()),
+    ("reason", pa.string()),
+]
+WINDOW_SCHEMA = pa.schema([*FILE_FIELDS, ("first_segment", pa.int32()), ("samples", pa.large_binary())])
+EMBEDDED_SCHEMA = pa.schema([*FILE_FIELDS, ("segments", pa.list_(pa.int32())), ("vectors", pa.large_binary())])
+RECEIPT_SCHEMA = pa.schema([*FILE_FIELDS, ("stored", pa.int32()), ("lake_file", pa.string())])
+
+
+def table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Rows as a table of `schema`; absent fields are null, fields the schema lacks are left out."""
+    return pa.Table.from_pylist(rows, schema=schema)
