@@ -1,6 +1,7 @@
 """k8s/ renders, validates strictly, keeps the operator's unwritten rules, and names things that exist."""
 
 import copy
+import importlib
 import re
 from typing import Any
 
@@ -8,6 +9,8 @@ import jsonschema
 import kubernetes_validate
 import pytest
 
+from conf import compose
+from ingest.config import IngestConfig
 from tests.repository import serve_config
 from tests.repository.kubernetes import LAYERS, Manifest, cluster_spec, of_kind, pod_specs, rendered, validate
 from tests.repository.operator_rules import complaints
@@ -246,6 +249,26 @@ def test_the_entrypoint_survives_the_submitter(layer: str) -> None:
     assert words[:3] == ["python", "-m", "ingest"]
     assert "on_rejects=exit0" in words
     assert all(re.fullmatch(r"[\w.:/@+=-]+", word) for word in words)
+
+
+@every_layer
+def test_the_entrypoint_is_a_configuration(layer: str) -> None:
+    """The job's options compose: none is misspelt, and job and service speak to the same stores."""
+    (job,), (service,) = of_kind(layer, "RayJob"), of_kind(layer, "RayService")
+    config = compose("ingest", job["spec"]["entrypoint"].split(" ")[3:], IngestConfig)
+    (application,) = serve_config.parse(service["spec"]["serveConfigV2"]).applications
+    assert (config.vectors.kind, config.metadata.kind, config.on_rejects) == ("milvus", "mysql", "exit0")
+    assert application.args["vectors.uri"] == config.vectors.uri
+    assert application.args["metadata.url"] == config.metadata.url
+
+
+@every_layer
+def test_the_service_builds_from_its_arguments(layer: str) -> None:
+    """The import path names a function that makes the application of these very arguments."""
+    (service,) = of_kind(layer, "RayService")
+    (application,) = serve_config.parse(service["spec"]["serveConfigV2"]).applications
+    module, _, function = application.import_path.partition(":")
+    assert getattr(importlib.import_module(module), function)(application.args)
 
 
 def test_milvus_lite_is_in_the_image() -> None:
