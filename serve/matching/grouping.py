@@ -56,7 +56,7 @@ def groups(places: list[Alignment], settings: MatcherSettings) -> list[list[Alig
     """Recordings of one content together, the strongest first in each; groups by their strongest."""
     found: list[list[Alignment]] = []
     for place in places:
-        for group in found:
+        for group in found[: settings.grouped]:
             near = abs(group[0].score - place.score) <= settings.same_epsilon
             if near and agreement(group[0], place, settings).same:
                 group.append(place)

@@ -77,8 +77,10 @@ def align(
     """The best lines of the hits, scored exactly, and the track ids of the recordings."""
     clip_s = len(reading.vectors) * EMBEDDING_HOP_S
     hits, tracks = contenders(hits, catalogue.published, settings)
+    if not len(hits):
+        return [], tracks
     lines = vote(hits, clip_s, line_length(clip_s, settings), settings)
-    return (rescore(reading, ratio, lines, catalogue.fetch, settings) if len(lines) else []), tracks
+    return rescore(reading, ratio, lines, catalogue.fetch, settings), tracks
 
 
 def judge(

@@ -44,7 +44,7 @@ class Sheet:
     similarity: Floats  # [C, N, M]
     between: Floats  # [N], cosine of each embedding of the reading and the next; 1 for the last
     audible: Bools  # [N]
-    track_s: Doubles  # [C, M], centre of each stored segment
+    track_s: Floats  # [C, M], centre of each stored segment after the line's anchor
     present: Bools  # [C, M]
 
 
@@ -69,33 +69,38 @@ def rescore(
     first = np.floor((lines.anchors_s - _reach_s(clip_s, settings)) / SEGMENT_HOP_S).astype(np.int64)
     segments = first[:, None] + np.arange(line_length(clip_s, settings))
     vectors, present = _stored(lines.recordings, segments, reading.vectors.shape[1], fetch)
-    sheet = Sheet(
-        (reading.vectors @ vectors.transpose(0, 2, 1)).astype(np.float32, copy=False),
-        np.append(np.einsum("nd,nd->n", reading.vectors[:-1], reading.vectors[1:]), 1.0).astype(np.float32),
-        reading.audible,
-        stored_centre_s(segments),
-        present,
-    )
-    anchors_s, slopes = refine(sheet, lines, settings)
-    totals, pairs = score_lines(sheet, anchors_s[:, None], slopes[:, None])
-    strengths = strength(totals, pairs, slopes[:, None], clip_s, settings)[:, 0]
+    sheet = _sheet(reading, vectors, present, stored_centre_s(segments) - lines.anchors_s[:, None])
+    moved_s, slopes = refine(sheet, lines, settings)
+    (totals,), (pairs,) = (found.T for found in score_lines(sheet, moved_s[:, None], slopes[:, None]))
+    strengths = strength(totals, pairs, slopes, clip_s, settings)
     possible = np.maximum(reading.audible.sum() * EMBEDDING_HOP_S * slopes / SEGMENT_HOP_S, 1.0)
     return [
         Alignment(
             recording_id=int(lines.recordings[c]),
             ratio=ratio,
-            offset_s=float(anchors_s[c] - slopes[c] * clip_s / 2),
+            offset_s=float(lines.anchors_s[c] + moved_s[c] - slopes[c] * clip_s / 2),
             slope=float(slopes[c]),
-            score=float(totals[c, 0] / pairs[c, 0]),
+            score=float(totals[c] / pairs[c]),
             strength=float(strengths[c]),
-            pairs=int(pairs[c, 0]),
-            coverage=float(min(pairs[c, 0] / possible[c], 1.0)),
+            pairs=int(pairs[c]),
+            coverage=float(min(pairs[c] / possible[c], 1.0)),
             first_segment=int(first[c]),
             vectors=vectors[c],
             present=present[c],
         )
-        for c in np.flatnonzero(pairs[:, 0])
+        for c in np.flatnonzero(pairs)
     ]
+
+
+def _sheet(reading: Query, vectors: Floats, present: Bools, track_s: Doubles) -> Sheet:
+    between = np.einsum("nd,nd->n", reading.vectors[:-1], reading.vectors[1:])
+    return Sheet(
+        similarity=np.asarray(reading.vectors @ vectors.transpose(0, 2, 1), np.float32),
+        between=np.append(between, 1.0).astype(np.float32),
+        audible=reading.audible,
+        track_s=track_s.astype(np.float32),
+        present=present,
+    )
 
 
 def _stored(
@@ -126,20 +131,20 @@ def interpolated_cosine(
     return np.asarray((left_share * left + right_share * right) / np.maximum(norm, 1e-6), np.float32)
 
 
-def score_lines(sheet: Sheet, anchors_s: Doubles, slopes: Doubles) -> tuple[Floats, Ints]:
-    """Sum of the cosines and number of pairs [C, H] of lines with these anchors and slopes [C, H].
+def score_lines(sheet: Sheet, moved_s: Floats, slopes: Floats) -> tuple[Floats, Ints]:
+    """Sum of the cosines and number of pairs [C, H] of the lines moved by so much and of these slopes [C, H].
 
     A stored embedding within the clip's span is paired with the reading interpolated at its time. It counts
     if it is there and the nearest embedding of the reading is audible; a silent neighbour has no part in the
     mix.
     """
     lines, n, m = sheet.similarity.shape
-    clip_s = (sheet.track_s[:, None, :] - anchors_s[..., None]) / slopes[..., None]
-    position = (clip_s / EMBEDDING_HOP_S + (n / 2 - 0.5)).astype(np.float32)  # [C, H, M]
+    after_middle_s = (sheet.track_s[:, None, :] - moved_s[..., None]) / slopes[..., None]
+    position = after_middle_s * np.float32(1 / EMBEDDING_HOP_S) + np.float32(n / 2 - 0.5)  # [C, H, M]
     inside = (position >= -0.5) & (position < n - 0.5)
     left = np.clip(np.floor(position), 0, n - 1).astype(np.int64)
     right = np.minimum(left + 1, n - 1)
-    share = np.clip(position - left, 0.0, 1.0)
+    share = np.clip(position - left.astype(np.float32), 0, 1)
     counted = inside & sheet.present[:, None, :] & sheet.audible[np.where(share < 0.5, left, right)]
 
     flat = sheet.similarity.reshape(-1)
@@ -154,7 +159,7 @@ def score_lines(sheet: Sheet, anchors_s: Doubles, slopes: Doubles) -> tuple[Floa
     return np.where(counted, cosines, 0).sum(axis=2), counted.sum(axis=2)
 
 
-def strength(totals: Floats, pairs: Ints, slopes: Doubles, clip_s: float, settings: MatcherSettings) -> Doubles:
+def strength(totals: Floats, pairs: Ints, slopes: Floats, clip_s: float, settings: MatcherSettings) -> Doubles:
     """What lines are compared by: the mean cosine, with `prior_pairs` of cosine 0 beside the pairs.
 
     The speed's cost is a prior: it weighs little beside many pairs and keeps one or two from inventing a
@@ -164,27 +169,28 @@ def strength(totals: Floats, pairs: Ints, slopes: Doubles, clip_s: float, settin
     return np.asarray(totals / (pairs + settings.prior_pairs) - cost, np.float64)
 
 
-def refine(sheet: Sheet, lines: Lines, settings: MatcherSettings) -> tuple[Doubles, Doubles]:
-    """Anchors and slopes [C] of greatest strength near the lines', on ever finer grids."""
+def refine(sheet: Sheet, lines: Lines, settings: MatcherSettings) -> tuple[Floats, Floats]:
+    """Moves and slopes [C] of greatest strength near the lines', on ever finer grids."""
     clip_s = len(sheet.audible) * EMBEDDING_HOP_S
     step_s, step = settings.offset_step_s, lines.spacing / 3
     coarse = round(settings.offset_window_s / step_s)
-    anchors_s, slopes = lines.anchors_s, lines.speeds
+    slopes = lines.speeds.astype(np.float32)
+    moved_s = np.zeros_like(slopes)
     grids = ((coarse, step_s, 3, step), (3, step_s / 4, 2, step / 2), (2, step_s / 8, 2, step / 4))
     for grid in grids:
         moves, ratios = _moves(*grid)
-        tried_s = anchors_s[:, None] + moves
+        tried_s = moved_s[:, None] + moves
         tried = np.clip(slopes[:, None] * ratios, settings.min_speed, settings.max_speed)
         totals, pairs = score_lines(sheet, tried_s, tried)
         best = strength(totals, pairs, tried, clip_s, settings).argmax(axis=1)[:, None]
-        anchors_s = np.take_along_axis(tried_s, best, axis=1)[:, 0]
+        moved_s = np.take_along_axis(tried_s, best, axis=1)[:, 0]
         slopes = np.take_along_axis(tried, best, axis=1)[:, 0]
-    return anchors_s, slopes
+    return moved_s, slopes
 
 
-def _moves(reach: int, step_s: float, reach_slope: int, step: float) -> tuple[Doubles, Doubles]:
+def _moves(reach: int, step_s: float, reach_slope: int, step: float) -> tuple[Floats, Floats]:
     """Offsets and slope factors [H] of a grid, smallest moves first: among equals the nearest is taken."""
     by_s, by = np.meshgrid(np.arange(-reach, reach + 1), np.arange(-reach_slope, reach_slope + 1))
     order = np.argsort(np.abs(by_s) + np.abs(by), axis=None, kind="stable")
     moves_s, ratios = by_s.ravel()[order] * step_s, np.exp(by.ravel()[order] * step)
-    return moves_s.astype(np.float64), ratios.astype(np.float64)
+    return moves_s.astype(np.float32), ratios.astype(np.float32)

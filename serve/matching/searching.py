@@ -19,6 +19,9 @@ class HitList:
     segments: Ints  # [V]
     scores: Floats  # [V]
 
+    def __len__(self) -> int:
+        return len(self.positions)
+
     def of(self, keep: Bools) -> "HitList":
         """Those that `keep` [V] marks."""
         return HitList(self.positions[keep], self.recordings[keep], self.segments[keep], self.scores[keep])

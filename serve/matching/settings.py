@@ -36,6 +36,7 @@ class MatcherSettings:
 
     # repeats and equals
     repeat_epsilon: float = 0.03  # score within which an earlier place of the same recording is preferred
+    grouped: int = 3  # recordings, the best ones, of which others of one content are looked for
     same_epsilon: float = 0.05  # score within which two recordings can be one
     same_cosine: float = 0.995  # between stored embeddings of one content, at equal phases of the stored grid
     same_cosine_between: float = 0.8  # likewise half a segment out of phase, where neighbours are interpolated

@@ -17,7 +17,7 @@ from serve.matching.settings import MatcherSettings
 
 Doubles = npt.NDArray[np.float64]
 
-CELL_BITS = 32  # of a cell's number that hold the offset; a recording has fewer than 2^20 segments
+ANCHOR_BITS = 32  # of a cell's number; a recording has fewer than 2^20 segments, so fewer than 2^22 bins
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,6 @@ class Lines:
     anchors_s: Doubles  # [C], track time of the clip's middle
     speeds: Doubles  # [C]
     spacing: float  # of the speeds voted on, as a logarithm
-
-    def __len__(self) -> int:
-        return len(self.recordings)
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,7 @@ def speed_grid(clip_s: float, settings: MatcherSettings) -> Doubles:
 
 
 def vote(hits: HitList, clip_s: float, line_length: int, settings: MatcherSettings) -> Lines:
-    """The most voted lines; the longer one is (in stored embeddings), the fewer."""
+    """The most voted lines of at least one hit; the longer one is (in stored embeddings), the fewer."""
     speeds = speed_grid(clip_s, settings)
     spacing = float(np.diff(np.log(speeds)).max()) if len(speeds) > 1 else 0.0
     tally = _tally(hits, clip_s, speeds, settings)
@@ -109,7 +106,7 @@ def vote(hits: HitList, clip_s: float, line_length: int, settings: MatcherSettin
 
 
 def _tally(hits: HitList, clip_s: float, speeds: Doubles, settings: MatcherSettings) -> Tally:
-    """Sum of the hits' weights in every cell (recording, speed, anchor).
+    """Sum of the hits' weights in every cell (recording, anchor, speed), and of that every place's best speed.
 
     The stored neighbour of a clip's embedding is up to half a segment off the line. So a hit counts for the
     four anchors within two bins (one segment) of it, less the farther: bins' borders then split no line.
@@ -121,30 +118,37 @@ def _tally(hits: HitList, clip_s: float, speeds: Doubles, settings: MatcherSetti
     shares = 1.0 - np.abs(bins[..., None] - nodes) / 2.0
     votes = (hits.scores.astype(np.float64) - settings.noise_floor)[:, None, None] * shares
 
-    plane = (rank[:, None] * len(speeds) + np.arange(len(speeds)))[..., None]
-    cells = (plane << CELL_BITS) + nodes.astype(np.int64) + (1 << CELL_BITS - 1)
+    by_closeness = np.argsort(np.abs(np.log(speeds)), kind="stable")
+    cells = (rank[:, None, None] << ANCHOR_BITS) + nodes.astype(np.int64) + (1 << ANCHOR_BITS - 1)
+    cells = cells * len(speeds) + np.argsort(by_closeness)[:, None]
     distinct_cells, totals = _summed(cells.ravel(), votes.ravel())
-    rank, at_speed = np.divmod(distinct_cells >> CELL_BITS, len(speeds))
-    anchors = (distinct_cells & (1 << CELL_BITS) - 1) - (1 << CELL_BITS - 1)
-    totals *= 1.0 - settings.unusual_speed * np.abs(np.log(speeds[at_speed]))
-    return _at_best_speed(Tally(distinct[rank], anchors, speeds[at_speed], totals))
+    places, closeness = np.divmod(distinct_cells, len(speeds))
+    cell_speeds = speeds[by_closeness][closeness]
+    totals = totals * (1.0 - settings.unusual_speed * np.abs(np.log(cell_speeds)))
+    best = _first_greatest(places, totals)
+    anchors = (places[best] & (1 << ANCHOR_BITS) - 1) - (1 << ANCHOR_BITS - 1)
+    return Tally(distinct[places[best] >> ANCHOR_BITS], anchors, cell_speeds[best], totals[best])
 
 
 def _summed(cells: Ints, votes: Doubles) -> tuple[Ints, Doubles]:
     """Distinct cells in rising order, and the sum of the votes of each."""
     order = np.argsort(cells, kind="stable")
-    cells, votes = cells[order], votes[order]
-    starts = np.flatnonzero(np.concatenate([np.ones(min(len(cells), 1), np.bool_), np.diff(cells) != 0]))
-    return cells[starts], np.add.reduceat(votes, starts) if len(starts) else votes
+    cells = cells[order]
+    starts = _starts(cells)
+    return cells[starts], np.add.reduceat(votes[order], starts)
 
 
-def _at_best_speed(tally: Tally) -> Tally:
-    """Of each (recording, anchor) the cell with most votes; among equals the one nearest to speed 1."""
-    order = np.lexsort((np.abs(np.log(tally.speeds)), -tally.votes, tally.anchors, tally.recordings))
-    tally = tally.of(order)
-    first = np.ones(len(order), np.bool_)
-    first[1:] = (np.diff(tally.recordings) != 0) | (np.diff(tally.anchors) != 0)
-    return tally.of(first)
+def _first_greatest(places: Ints, votes: Doubles) -> Ints:
+    """Index of the greatest of the votes of each place, the first among equals; equal places lie together."""
+    starts = _starts(places)
+    greatest = np.maximum.reduceat(votes, starts)
+    reached = np.flatnonzero(votes == np.repeat(greatest, np.diff(starts, append=len(votes))))
+    return reached[_starts(places[reached])]
+
+
+def _starts(rising: Ints) -> Ints:
+    """Where a new value begins."""
+    return np.flatnonzero(np.concatenate([[True], np.diff(rising) != 0]))
 
 
 def _strongest(tally: Tally, wanted: int, settings: MatcherSettings) -> Tally:
@@ -152,8 +156,6 @@ def _strongest(tally: Tally, wanted: int, settings: MatcherSettings) -> Tally:
     by_votes = tally.of(np.lexsort((tally.anchors, tally.recordings, -tally.votes)))
     _, first = np.unique(by_votes.recordings, return_index=True)
     best = by_votes.of(np.sort(first)[:wanted])
-    if not len(best.votes):
-        return best
     near = by_votes.votes >= settings.repeat_share * best.votes[0]
     peaks = _peaks(by_votes.of(near & np.isin(by_votes.recordings, best.recordings)), settings)
     others = peaks.of(~np.isin(_place(peaks), _place(best)))
@@ -167,7 +169,7 @@ def _strongest(tally: Tally, wanted: int, settings: MatcherSettings) -> Tally:
 
 
 def _place(tally: Tally) -> Ints:
-    return (tally.recordings << CELL_BITS) + tally.anchors
+    return (tally.recordings << ANCHOR_BITS) + tally.anchors
 
 
 def _peaks(falling: Tally, settings: MatcherSettings) -> Tally:

@@ -1,0 +1,87 @@
+"""Repeats inside a recording, and recordings of one content."""
+
+import numpy as np
+import pytest
+
+from serve.matching import Match, identify, rank
+from tests.matching.world import Shelf, Song, clip
+
+SONGS = {number: Song.draw(number, 30.0) for number in range(10, 18)}
+
+
+@pytest.mark.parametrize("cosine", [1.0, 0.6])
+def test_the_earliest_repeat_is_reported(cosine: float) -> None:
+    """A clip of a passage that comes four times is placed in its first occurrence."""
+    loop = Song.draw(30, 30.0).looped(2.0, 12.8, 4)
+    match = identify(clip(loop, 12.8 * 2 + 2.0, 6.0, cosine=cosine), Shelf({**SONGS, 30: loop}).catalogue())[0]
+    assert (match.recording_id, match.offset_s) == (30, pytest.approx(2.0, abs=0.15))
+
+
+def test_a_repeat_that_is_shorter_is_not_preferred() -> None:
+    """An earlier occurrence that covers only part of the clip does not displace the whole one."""
+    loop = Song.draw(31, 40.0).looped(2.0, 12.8, 3)
+    match = identify(clip(loop, 8.0, 10.0, cosine=0.8), Shelf({**SONGS, 31: loop}).catalogue())[0]
+    assert match.offset_s == pytest.approx(8.0, abs=0.15)
+
+
+def first(songs: dict[int, Song], *, seed: int = 0, tracks: dict[int, int] | None = None) -> Match:
+    """The best answer to a clip that begins 9 s into recording 12."""
+    shelf = Shelf(songs)
+    shelf.track_ids = tracks or {}
+    return rank(clip(SONGS[12], 9.0, 6.0, cosine=0.7, seed=seed), shelf.catalogue()).matches[0]
+
+
+def test_identical_recordings_are_one_answer() -> None:
+    """The lowest id answers for all copies, the others are listed, and the copies cost no lead."""
+    alone, together = first(SONGS), first({**SONGS, 3: SONGS[12], 90: SONGS[12]})
+    assert (together.recording_id, together.same_recording) == (3, (12, 90))
+    assert (alone.recording_id, alone.same_recording) == (12, ())
+    assert together.features.lead == pytest.approx(alone.features.lead, abs=0.02)
+    assert together.offset_s == pytest.approx(alone.offset_s)
+
+
+def test_the_lowest_track_answers() -> None:
+    """Where a track was recorded anew, its track id decides over the recording's."""
+    match = first({**SONGS, 90: SONGS[12]}, tracks={12: 7, 90: 2})
+    assert (match.recording_id, match.same_recording) == (90, (12,))
+
+
+@pytest.mark.parametrize("trimmed_s", [0.016, 0.128, 0.256, 0.4, 1.024, 3.3])
+def test_a_copy_that_starts_later_is_the_same_recording(trimmed_s: float) -> None:
+    """However a copy's grid lies on the original's, it is recognised as a copy, each with its own offset."""
+    steps_s = round(trimmed_s / 0.016) * 0.016
+    match = first({**SONGS, 90: SONGS[12].cut(steps_s)})
+    assert (match.recording_id, match.same_recording) == (12, (90,))
+    assert match.offset_s == pytest.approx(9.0, abs=0.1)
+    other = first({**{k: v for k, v in SONGS.items() if k != 12}, 5: SONGS[12].cut(steps_s), 12: SONGS[12]})
+    assert (other.recording_id, other.same_recording) == (5, (12,))
+    assert other.offset_s == pytest.approx(9.0 - steps_s, abs=0.1)
+
+
+def blend(a: Song, b: Song, share: float) -> Song:
+    walk = share * a.walk + np.sqrt(1 - share**2) * b.walk
+    return Song((walk / np.linalg.norm(walk, axis=1, keepdims=True)).astype(np.float32), a.duration_s)
+
+
+def test_another_mix_is_a_different_answer_but_no_doubt() -> None:
+    """A recording that agrees at 0.9 with the best one is not listed as the same, yet leaves the lead alone."""
+    mix = blend(SONGS[12], Song.draw(77, 30.0), 0.9)
+    alone, beside = first(SONGS), first({**SONGS, 77: mix})
+    assert beside.recording_id == 12
+    assert beside.same_recording == ()
+    assert beside.features.lead == pytest.approx(alone.features.lead, abs=0.02)
+
+
+def test_a_recording_that_is_alike_costs_the_lead() -> None:
+    """One that agrees at 0.6 only is a rival: the answer is less certain beside it."""
+    rival = blend(SONGS[12], Song.draw(78, 30.0), 0.6)
+    alone, beside = first(SONGS), first({**SONGS, 78: rival})
+    assert beside.recording_id == 12
+    assert beside.features.lead < alone.features.lead - 0.05
+
+
+def test_different_recordings_are_never_grouped() -> None:
+    """Of unknown clips, whose candidates all score alike, none comes as a group."""
+    for seed in range(5):
+        query = clip(Song.draw(500 + seed, 20.0), 4.0, 2.0)
+        assert all(not match.same_recording for match in rank(query, Shelf(SONGS).catalogue()).matches)
