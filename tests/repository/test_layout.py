@@ -18,7 +18,7 @@ ENTRY = re.compile(r"^(?P<indent> *)(?P<name>[^\s]+)(?: {2,}\S.*)?$")
 
 
 def told_paths() -> Iterator[tuple[PurePosixPath, bool]]:
-    """Each path of the README's tree with whether it is a folder, children indented by two below their folder."""
+    """Each path of the README's tree with whether it is a folder; children are indented by two below their folder."""
     block = re.search(r"```tree\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
     assert block, "README.md has no ```tree block"
     folders: list[str] = []
@@ -26,11 +26,18 @@ def told_paths() -> Iterator[tuple[PurePosixPath, bool]]:
         entry = ENTRY.match(line)
         assert entry, f"a line of the tree that cannot be read: {line!r}"
         depth, odd = divmod(len(entry["indent"]), 2)
-        if depth > len(folders):  # the text of the entry above goes on here
-            continue
-        assert not odd, f"indented by an odd number of blanks: {line!r}"
-        folders[depth:] = [entry["name"].rstrip("/")] if entry["name"].endswith("/") else []
-        yield PurePosixPath(*folders[:depth], entry["name"].rstrip("/")), entry["name"].endswith("/")
+        assert not odd and depth <= len(folders), f"indented under no folder: {line!r}"
+        name, is_folder = entry["name"].rstrip("/"), entry["name"].endswith("/")
+        folders[depth:] = [name] if is_folder else []
+        yield from ((PurePosixPath(*folders[:depth], each), is_folder) for each in expanded(name))
+
+
+def expanded(name: str) -> list[str]:
+    """`{a,b}.yaml` → `a.yaml`, `b.yaml`."""
+    braces = re.search(r"\{(.+)\}", name)
+    if braces is None:
+        return [name]
+    return [name[: braces.start()] + each + name[braces.end() :] for each in braces[1].split(",")]
 
 
 def told_file_by_file(path: PurePosixPath) -> bool:
