@@ -57,13 +57,18 @@ def groups(places: list[Alignment], settings: MatcherSettings) -> list[list[Alig
     found: list[list[Alignment]] = []
     for place in places:
         for group in found[: settings.grouped]:
-            near = abs(group[0].score - place.score) <= settings.same_epsilon
-            if near and agreement(group[0], place, settings).same:
+            if _comparable(group[0], place, settings) and agreement(group[0], place, settings).same:
                 group.append(place)
                 break
         else:
             found.append([place])
     return found
+
+
+def _comparable(a: Alignment, b: Alignment, settings: MatcherSettings) -> bool:
+    """Whether the clip lies as well, and as far, on both: an excerpt does not stand for the whole recording."""
+    as_far = min(a.pairs, b.pairs) >= settings.same_share * max(a.pairs, b.pairs)
+    return as_far and abs(a.score - b.score) <= settings.same_epsilon
 
 
 def agreement(a: Alignment, b: Alignment, settings: MatcherSettings) -> Agreement:

@@ -38,6 +38,7 @@ class MatcherSettings:
     repeat_epsilon: float = 0.03  # score within which an earlier place of the same recording is preferred
     grouped: int = 3  # recordings, the best ones, of which others of one content are looked for
     same_epsilon: float = 0.05  # score within which two recordings can be one
+    same_share: float = 0.8  # of the longer one's pairs, that the shorter one of two alignments of one content has
     same_cosine: float = 0.995  # between stored embeddings of one content, at equal phases of the stored grid
     same_cosine_between: float = 0.8  # likewise half a segment out of phase, where neighbours are interpolated
     related_cosine: float = 0.8  # from which on another recording does not speak against the best one

@@ -58,6 +58,14 @@ def test_a_copy_that_starts_later_is_the_same_recording(trimmed_s: float) -> Non
     assert other.offset_s == pytest.approx(9.0 - steps_s, abs=0.1)
 
 
+def test_an_excerpt_does_not_stand_for_the_whole() -> None:
+    """A recording that holds only the first third of the clip is neither the answer nor the same, and no doubt."""
+    excerpt = Song(SONGS[12].walk[: round(11.2 / 0.016)], 11.0)
+    alone, beside = first(SONGS), first({**SONGS, 2: excerpt})
+    assert (beside.recording_id, beside.same_recording) == (12, ())
+    assert beside.features.lead == pytest.approx(alone.features.lead, abs=0.02)
+
+
 def blend(a: Song, b: Song, share: float) -> Song:
     walk = share * a.walk + np.sqrt(1 - share**2) * b.walk
     return Song((walk / np.linalg.norm(walk, axis=1, keepdims=True)).astype(np.float32), a.duration_s)

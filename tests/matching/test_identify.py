@@ -162,9 +162,9 @@ def test_duplicated_keys_change_nothing(shelf: Shelf) -> None:
 
 def test_a_long_clip_is_searched_within_the_limit() -> None:
     """Of a clip longer than `max_searched` only so many embeddings are searched, spread over it."""
-    song = Song.draw(1, 120.0)
+    song = Song.draw(60, 120.0)
     shelf = Shelf({**SONGS, 60: song})
-    match = rank(clip(song, 5.0, 90.0, cosine=0.35), shelf.catalogue(), settings=MatcherSettings(max_searched=100))
-    assert match.searched <= 100
-    assert match.matches[0].recording_id == 60
-    assert match.matches[0].offset_s == pytest.approx(5.0, abs=0.15)
+    ranking = rank(clip(song, 5.0, 90.0, cosine=0.35), shelf.catalogue(), settings=MatcherSettings(max_searched=100))
+    assert ranking.searched <= 100
+    assert ranking.matches[0].recording_id == 60
+    assert ranking.matches[0].offset_s == pytest.approx(5.0, abs=0.15)
