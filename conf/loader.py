@@ -1,5 +1,6 @@
 """`key=value` arguments and YAML groups, composed into a dataclass."""
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
@@ -10,7 +11,7 @@ from typing import Any, TypeVar, get_origin, get_type_hints
 import yaml
 
 from conf.masking import masked
-from conf.typed import Typed, as_mapping, build
+from conf.typed import MISSING, Typed, as_mapping, build
 from ingest.errors import ConfigurationError
 
 T = TypeVar("T")
@@ -96,12 +97,12 @@ def _lines(tree: dict[str, Any], prefix: str = "") -> Iterator[str]:
     for key, value in tree.items():
         if isinstance(value, dict) and value:
             yield from _lines(value, f"{prefix}{key}.")
-        elif value != "???":
+        elif value != MISSING and key != "kind":
             yield f"  {prefix}{key}={_default(value)}"
 
 
 def _default(value: Any) -> str:
-    shown = "null" if value is None else str(value)
+    shown = json.dumps(value, ensure_ascii=False).strip('"')
     return shown if len(shown) <= 60 else f"{shown[:57]}…"
 
 

@@ -2,8 +2,7 @@
 
 import os
 from base64 import b64encode
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from html import escape
 from io import BytesIO
@@ -22,23 +21,6 @@ STATES = {
     "stopped": "was stopped; the same command goes on from there",
     "interrupted": "was interrupted; the same command goes on from there",
 }
-
-
-@contextmanager
-def reported(run: Run) -> Iterator[Run]:
-    """Around the work of a run: closes the record however that ends, and writes the reports."""
-    try:
-        yield run
-    except Exception as error:
-        run.finish("failed", f"{type(error).__name__}: {error}")
-        raise
-    except BaseException:  # SIGTERM or Ctrl-C
-        run.finish("stopped")
-        raise
-    else:
-        run.finish("done")
-    finally:
-        write_reports(run)
 
 
 def write_reports(run: Run) -> None:

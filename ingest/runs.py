@@ -24,9 +24,7 @@ from typing import Any, Literal, NamedTuple
 import yaml
 
 from conf import masked
-from ingest.catalog import Listing
 from ingest.config import IngestConfig
-from ingest.stores import PlanCounts, Rejected
 
 State = Literal["running", "done", "failed", "stopped", "interrupted"]
 REPORTED_PACKAGES = (
@@ -53,16 +51,6 @@ class RejectLine(NamedTuple):
     reason: str
 
 
-def standing_rejects(listing: Listing, stored: Iterable[Rejected]) -> Iterator[RejectLine]:
-    """What of a listing is not in the catalogue: entries that cannot be used, and files with a reject."""
-    for entry in listing.unusable:
-        yield RejectLine(entry.uri, entry.code, entry.reason)
-    listed = {file.uri for file in listing.files}
-    for reject in stored:
-        if reject.uri in listed:
-            yield RejectLine(reject.uri, reject.code, reject.reason)
-
-
 class Sample(NamedTuple):
     """How far the run was `elapsed_s` after its start."""
 
@@ -75,7 +63,7 @@ class Sample(NamedTuple):
 class Counts:
     """Files of this run, by what became of them."""
 
-    listed: int = 0  # by the source, entries that cannot be used left out
+    listed: int = 0  # by the source, entries that cannot be used included
     new: int = 0
     changed: int = 0
     unchanged: int = 0
@@ -159,13 +147,6 @@ class Run:
         write_whole(run.directory / "config.yaml", yaml.safe_dump(record.config, sort_keys=False))
         run.save()
         return run
-
-    def set_listing(self, listing: Listing, counts: PlanCounts) -> None:
-        """Take over what the source listed and what the catalogue made of it."""
-        record = self.record.counts
-        record.skipped = listing.skipped
-        for name in ("listed", "new", "changed", "unchanged", "removed"):
-            setattr(record, name, getattr(counts, name))
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

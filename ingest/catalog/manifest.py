@@ -96,6 +96,8 @@ def _judged(config: CatalogConfig, row: Row | BadRow, place: str, seen: set[str]
             raise ValueError("the uri is empty")
         if unusable := unusable_name(uri):
             return unusable
+        if "\0" in uri:
+            raise ValueError("the uri holds a NUL character")
         if uri in seen:
             raise ValueError(f"{uri} is listed a second time; the first row counts")
         named = Named(uri, locate(config, uri), {name: _said(row.values.get(name), name) for name in METADATA})

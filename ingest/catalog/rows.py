@@ -61,29 +61,30 @@ def parquet_rows(file: BinaryIO, path: str) -> Iterator[Row | BadRow]:
 def csv_rows(file: BinaryIO, path: str) -> Iterator[Row | BadRow]:
     """Rows of a CSV with a header. Raises ConfigurationError without a column `uri`."""
     delimiter = "\t" if path.lower().endswith(".tsv") else ","
-    lines = csv.reader(_text(file, newline=""), delimiter=delimiter, strict=True)
-    header = next(_each(lines), None)
-    if not isinstance(header, Row):
-        raise ConfigurationError(f"{path} is empty or has no readable header: a manifest has a column uri")
-    names: list[str] = header.values["cells"]
-    _require_uri(names, path)
-    for row in _each(lines):
-        if isinstance(row, BadRow):
-            yield row
-        elif row.values["cells"]:
-            yield _named(row.number, names, row.values["cells"])
+    with _text(file, newline="") as text:
+        lines = _each(csv.reader(text, delimiter=delimiter, strict=True))
+        header = next(lines, None)
+        if not isinstance(header, Row):
+            raise ConfigurationError(f"{path} is empty or has no readable header: a manifest has a column uri")
+        names: list[str] = header.values["cells"]
+        _require_uri(names, path)
+        for row in lines:
+            if isinstance(row, BadRow):
+                yield row
+            elif row.values["cells"]:
+                yield _named(row.number, names, row.values["cells"])
 
 
 def jsonl_rows(file: BinaryIO, path: str) -> Iterator[Row | BadRow]:
     """Rows of a JSONL file. Raises ConfigurationError if it has lines, but none with a `uri`."""
     usable = rows = 0
-    for number, line in enumerate(_text(file), 1):
-        if not line.strip():
-            continue
-        row = _object(number, line)
-        rows += 1
-        usable += isinstance(row, Row) and "uri" in row.values
-        yield row
+    with _text(file) as lines:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                row = _object(number, line)
+                rows += 1
+                usable += isinstance(row, Row) and "uri" in row.values
+                yield row
     if rows and not usable:
         raise ConfigurationError(f"{path}: no line is a JSON object with a uri")
 
