@@ -1,1 +1,13 @@
-"""The query service: clip in, answer out."""
+"""The query service: a clip in, an answer out.
+
+    __main__     the process: configuration, a local Ray, signals
+    app          composition: which deployment runs where, with how much
+    api          HTTP: routes, bounds, answers            uploads    the request body, bounded
+    service      one request: decode → embed → recognise  gate       how many at once
+    embedder     the batched encoder                      generation what the catalogue serves now
+    recogniser   embeddings → answer, without Ray         matcher    embeddings → recording, offset, speed
+    schema       what goes over the wire                  problems   errors over the wire
+    client       the caller's side                        web/       the page at /
+
+Nothing but app, embedder, meter and __main__ knows that Ray is there.
+"""

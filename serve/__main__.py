@@ -1,0 +1,136 @@
+"""`python -m serve home=DIR [port=8000] [vectors=milvus …]`: serve until SIGTERM or Ctrl-C."""
+
+import errno
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from enum import IntEnum
+from types import FrameType
+
+from conf import compose, describe
+from ingest.stores import ConfigurationError, InfrastructureError, open_metadata
+from serve.config import ServeConfig, check
+from serve.encoders import check_weights
+from serve.local_ray import DeploymentError, LocalRay
+
+USAGE = """python -m serve home=DIR [option=value …]
+
+Answers queries over HTTP until SIGTERM or Ctrl-C; the web page is at /, the API at /docs.
+Values are taken literally. Secrets come from REFRAIN_MYSQL_PASSWORD and REFRAIN_MILVUS_TOKEN.
+"""
+
+
+class ExitCode(IntEnum):
+    """128 + n after signal n."""
+
+    INFRASTRUCTURE = 1
+    CONFIGURATION = 2
+    PORT_IN_USE = 3
+
+
+class PortError(Exception):
+    """The address cannot be listened on."""
+
+
+class StopRequest(BaseException):
+    """A signal came. No Exception: nothing that handles errors eats it."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve; comes back with an exit code."""
+    if {"-h", "--help"} & set(arguments):
+        print(f"{USAGE}\n{describe('serve')}")
+        return 0
+    try:
+        config = configured(arguments)
+        listen_once(config.host, config.port)
+        open_metadata(config.metadata, config.home_path).close()
+    except ConfigurationError as error:
+        return complain(error, ExitCode.CONFIGURATION)
+    except PortError as error:
+        return complain(error, ExitCode.PORT_IN_USE)
+    except InfrastructureError as error:
+        return complain(error, ExitCode.INFRASTRUCTURE)
+    try:
+        serve_until_stopped(config)
+    except StopRequest as stop:
+        return 128 + stop.number
+    except DeploymentError as error:
+        return complain(error, ExitCode.INFRASTRUCTURE)
+    return 0
+
+
+def configured(arguments: Sequence[str]) -> ServeConfig:
+    """Raises ConfigurationError."""
+    config = compose("serve", arguments, ServeConfig)
+    check(config)
+    check_weights(config.encoder.weights)
+    try:
+        config.home_path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"home={config.home} cannot be used: {error.strerror}") from error
+    return config
+
+
+def listen_once(host: str, port: int) -> None:
+    """Raises PortError when the port is taken, ConfigurationError when the host is none of this machine."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortError(f"port {port} of {host} is already in use; choose another with port=…") from error
+        if error.errno == errno.EACCES:
+            raise PortError(f"port {port} may not be used by this user; choose one above 1023") from error
+        raise ConfigurationError(f"host={host} is no address of this machine: {error.strerror}") from error
+
+
+def serve_until_stopped(config: ServeConfig) -> None:
+    """Raises StopRequest when a signal comes, DeploymentError when the service does not come up."""
+    arm()
+    with LocalRay(config) as local:
+        try:
+            local.start()
+            arm()  # Ray took SIGTERM for itself
+            print(f"Refrain serves catalogue {config.catalog.name!r} at {config.url}", flush=True)
+            while True:
+                signal.pause()
+        finally:
+            disarm()
+
+
+def arm() -> None:
+    """Make the first SIGTERM or SIGINT a StopRequest."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        disarm()
+        raise StopRequest(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+
+def disarm() -> None:
+    """From here on signals are ignored: the end has begun, and it is bounded in time."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def complain(error: Exception, code: ExitCode) -> int:
+    """One line on standard error."""
+    print(f"refrain: {' '.join(str(error).split())}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # Ray's threads and handlers may not hold up the end

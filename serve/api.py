@@ -1,0 +1,175 @@
+"""HTTP: routes, documentation, answers. What a route does is in `serve.service`."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+import anyio.to_thread
+from fastapi import FastAPI, Query, Request
+from fastapi import Path as PathParameter
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
+from fastapi.staticfiles import StaticFiles
+
+from serve import problems
+from serve.config import BoundsConfig
+from serve.edge import Edge
+from serve.generation import OK
+from serve.meter import Meter, NoMeter
+from serve.schema import Health, Identification, Info, Problem, TrackAnswer
+from serve.uploads import read_clip
+
+WEB = Path(__file__).with_name("web")
+MAX_MATCHES = 50
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
+    "Cache-Control": "no-cache",
+}
+
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_FORM = {
+    "schema": {
+        "type": "object",
+        "required": ["file"],
+        "properties": {"file": {"type": "string", "format": "binary"}},
+    }
+}
+CLIP_BODY = {
+    "description": "Any audio or video that FFmpeg opens, from 0.5 s on: as the part `file` of a form, or as the raw "
+    "bytes under any other content type, which is a hint at most.",
+    "required": True,
+    "content": {"multipart/form-data": _FORM, "application/octet-stream": _BINARY, "audio/*": _BINARY},
+}
+
+
+class Service(Protocol):
+    """What the routes call: `serve.service.QueryService`, or a fake."""
+
+    bounds: BoundsConfig
+
+    def running(self) -> AbstractAsyncContextManager[None]: ...
+
+    async def identify(self, data: bytes, limit: int) -> Identification: ...
+
+    async def track(self, track_id: int) -> TrackAnswer: ...
+
+    async def info(self) -> Info: ...
+
+    def readiness(self) -> Health: ...
+
+
+def documented(**reasons: str) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route: status → the problems it may be. `s422="silent"` documents status 422."""
+    content = {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {
+        int(status[1:]): {"description": reason, "model": Problem, "content": content}
+        for status, reason in reasons.items()
+    }
+
+
+def build_api(service: Service, meter: Meter | None = None, *, echo_request_id: bool = True) -> Edge:
+    """The ASGI application over a service; its edge lies around everything, also around the answer to a bug."""
+    figures = meter or NoMeter()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with service.running():
+            yield
+
+    app = FastAPI(
+        title="Refrain",
+        summary="A few noisy seconds in; the recording, the place in it and a confidence out.",
+        version=version("refrain"),
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    problems.install(app)
+    add_queries(app, service, figures)
+    add_state(app, service, figures)
+    add_pages(app)
+    return Edge(app, figures, echo_request_id)
+
+
+def add_queries(app: FastAPI, service: Service, meter: Meter) -> None:
+    """The routes that callers come for."""
+
+    @app.post(
+        "/v1/identify",
+        tags=["queries"],
+        summary="Which recording is this clip of, and where in it?",
+        openapi_extra={"requestBody": CLIP_BODY},
+        responses=documented(
+            s400="`empty_body`, `malformed_upload`",
+            s408="`body_timeout`",
+            s413="`body_too_large`",
+            s422="`unreadable`, `no_audio_stream`, `too_short`, `too_long`, `silent`, `invalid_parameter`",
+            s429="`too_many_requests`, with Retry-After",
+            s503="`not_ready`, `overloaded`, `encoder`, `deadline_exceeded`, `vector_store`, `metadata_store`, "
+            "with Retry-After",
+        ),
+    )
+    async def identify(
+        request: Request,
+        limit: Annotated[int, Query(ge=1, le=MAX_MATCHES, description="Matches to answer, at most.")] = 5,
+    ) -> Identification:
+        clip = await read_clip(request, service.bounds)
+        answer = await service.identify(clip, limit)
+        meter.stages(answer.timings_ms, bool(answer.matches))
+        return answer
+
+    @app.get(
+        "/v1/tracks/{track_id}",
+        tags=["catalogue"],
+        summary="What is known of a track",
+        responses=documented(s404="`unknown_track`", s422="`invalid_parameter`", s503="`metadata_store`"),
+    )
+    async def track(track_id: Annotated[int, PathParameter(ge=0, le=2**63 - 1)]) -> TrackAnswer:
+        return await service.track(track_id)
+
+
+def add_state(app: FastAPI, service: Service, meter: Meter) -> None:
+    """The routes that operators and orchestrators come for."""
+
+    @app.get(
+        "/v1/info",
+        tags=["operation"],
+        summary="What is being served",
+        responses=documented(s503="`not_ready`, `metadata_store`"),
+    )
+    async def info() -> Info:
+        return await service.info()
+
+    @app.get("/healthz", tags=["operation"], summary="Is the process alive?")
+    async def healthz() -> Health:
+        return Health(status=OK)
+
+    @app.get(
+        "/readyz",
+        tags=["operation"],
+        summary="Would a query be answered?",
+        responses={503: {"model": Health, "description": "Not now; `checks` says why."}},
+    )
+    async def readyz() -> JSONResponse:
+        health = service.readiness()
+        return JSONResponse(health.model_dump(), 200 if health.status == OK else 503)
+
+    @app.get("/metrics", tags=["operation"], summary="Figures for Prometheus", response_class=PlainTextResponse)
+    async def metrics() -> PlainTextResponse:
+        page = await anyio.to_thread.run_sync(meter.page)
+        return PlainTextResponse(page, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def add_pages(app: FastAPI) -> None:
+    """The web page, and the documentation: both without a request to anywhere else."""
+
+    @app.get("/", include_in_schema=False)
+    async def index() -> FileResponse:
+        return FileResponse(WEB / "index.html", headers=PAGE_HEADERS)
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> FileResponse:
+        return FileResponse(WEB / "docs.html", headers=PAGE_HEADERS)
+
+    app.mount("/web", StaticFiles(directory=WEB), name="web")

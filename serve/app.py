@@ -1,0 +1,79 @@
+"""Composition: which deployment runs where, with how much, and what it is made of."""
+
+from typing import Any
+
+from ray import serve
+from ray.serve import Application
+from ray.serve.config import BackpressureConfig
+from ray.serve.handle import DeploymentHandle
+
+from ingest.stores import open_metadata, open_vectors
+from serve.api import build_api
+from serve.config import ServeConfig, check
+from serve.edge import Edge
+from serve.embedder import ENCODER, RemoteEncoder
+from serve.generation import Generations
+from serve.problems import RETRY_AFTER_S
+from serve.ray_meter import RayMeter
+from serve.service import QueryService
+
+NAME = "refrain"
+SIDE_REQUESTS = 32  # health, metrics, pages and bodies still arriving, beside the queries
+BACKPRESSURE = BackpressureConfig(status_code=503, retry_after_s=RETRY_AFTER_S)
+
+
+class ApiReplica:
+    """A shell around the QueryService; its threads decode, search and match."""
+
+    def __init__(self, config: ServeConfig, encoder: DeploymentHandle[Any]) -> None:
+        self._config = config
+        self._encoder = RemoteEncoder(encoder)
+
+    def __serve_build_asgi_app__(self) -> Edge:
+        config = self._config
+        catalog = open_metadata(config.metadata, config.home_path).catalog(config.catalog.name)
+        generations = Generations(
+            catalog,
+            lambda: open_vectors(config.vectors, config.home_path),
+            self._encoder,
+            config.matching.settings(),
+        )
+        service = QueryService(config, catalog, self._encoder, generations)
+        return build_api(service, RayMeter(), echo_request_id=False)
+
+
+API = serve.deployment(name="api")(serve.ingress()(ApiReplica))
+
+
+def build(arguments: dict[str, Any]) -> Application:
+    """The application from `key=value` options, as a cluster's serve configuration names it: `serve.app:build`."""
+    from conf import compose
+
+    config = compose("serve", [f"{key}={value}" for key, value in arguments.items()], ServeConfig)
+    check(config)
+    return application(config)
+
+
+def application(config: ServeConfig) -> Application:
+    """The application to hand to `serve.run`."""
+    bounds, resources = config.bounds, config.resources
+    at_once = bounds.concurrent + bounds.waiting
+    encoder = ENCODER.options(
+        num_replicas=resources.embed_replicas,
+        ray_actor_options={"num_cpus": resources.embed_cpus, "num_gpus": resources.embed_gpus},
+        max_ongoing_requests=2 * at_once,
+        max_queued_requests=at_once,
+        backpressure_config=BACKPRESSURE,
+        graceful_shutdown_timeout_s=10.0,
+        max_constructor_retry_count=3,
+    ).bind([config.encoder.weights], resources)
+    app: Application = API.options(
+        num_replicas=resources.api_replicas,
+        ray_actor_options={"num_cpus": resources.api_cpus},
+        max_ongoing_requests=at_once + SIDE_REQUESTS,
+        max_queued_requests=at_once,
+        backpressure_config=BACKPRESSURE,
+        graceful_shutdown_timeout_s=10.0,
+        max_constructor_retry_count=3,
+    ).bind(config, encoder)
+    return app

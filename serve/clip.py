@@ -1,0 +1,52 @@
+"""Bytes of a caller → the waveform that is matched."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.fingerprint import SAMPLE_RATE, TooShort, decode
+from ingest.fingerprint.pcm import to_int16
+
+MIN_CLIP_S = 0.5
+STEP_S = 1.0  # between the stretches that are compared for loudness
+
+Pcm = npt.NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """samples: int16 [T] at SAMPLE_RATE, what is matched, scaled as a job scales it for its encoder.
+
+    start_s: where they begin in what was sent.
+    """
+
+    samples: Pcm
+    start_s: float
+    duration_s: float  # of what was sent
+
+
+def read_clip(data: bytes, *, clip_s: float, upload_s: float) -> Clip:
+    """Decode an upload; of one longer than `clip_s`, the loudest stretch of that length.
+
+    Raises UnreadableAudio, NoAudioStream, TooShort, or TooLong beyond `upload_s`.
+    """
+    audio = decode(data, max_s=upload_s)
+    if audio.duration_s < MIN_CLIP_S:
+        raise TooShort(f"{audio.duration_s:.2f} s of audio; at least {MIN_CLIP_S} s are needed")
+    start = loudest_stretch(audio.samples, round(clip_s * SAMPLE_RATE))
+    stretch = audio.samples[start : start + round(clip_s * SAMPLE_RATE)]
+    return Clip(to_int16(stretch), start / SAMPLE_RATE, audio.duration_s)
+
+
+def loudest_stretch(samples: npt.NDArray[np.float32], length: int) -> int:
+    """First sample of the stretch of `length` with the most energy, the earliest of equals. Shape: samples [T].
+
+    >>> loudest_stretch(np.repeat(np.float32([0, 1, 0]), 8000), 8000)
+    8000
+    """
+    if len(samples) <= length:
+        return 0
+    energy = np.concatenate([[0.0], np.cumsum(np.square(samples, dtype=np.float64))])
+    starts = np.arange(0, len(samples) - length + 1, round(STEP_S * SAMPLE_RATE))
+    return int(starts[np.argmax(energy[starts + length] - energy[starts])])

@@ -1,0 +1,124 @@
+"""The configuration of the service as plain dataclasses; every default lives in `conf/serve.yaml`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest.fingerprint import EMBEDDING_HOP_S
+from ingest.stores import ConfigurationError, MetadataConfig, VectorsConfig
+from serve.matching import MatcherSettings
+
+MIB = 1 << 20
+
+
+@dataclass
+class ServedCatalog:
+    """Which catalogue answers."""
+
+    name: str
+
+
+@dataclass
+class ServedEncoder:
+    """Which network embeds the queries; a generation made by another one cannot be served."""
+
+    weights: str | None  # a safetensors file; None: the weights that come with the package
+
+
+@dataclass
+class MatchingConfig:
+    """How hard the service tries."""
+
+    hits: int  # asked for each query embedding
+    max_searched: int  # query embeddings searched of one clip
+    retunings_semitones: list[float]  # second readings of a clip that nothing matches well; each costs an embedding
+
+    def settings(self) -> MatcherSettings:
+        return MatcherSettings(hits=self.hits, max_searched=self.max_searched)
+
+
+@dataclass
+class BoundsConfig:
+    """What one caller, and all callers together, may ask of the service."""
+
+    body_mib: int  # of one request
+    body_timeout_s: float  # until the whole body has arrived
+    upload_s: float  # audio of one upload; longer ones are refused
+    clip_s: float  # audio that is matched: of a longer upload, its loudest stretch
+    concurrent: int  # queries worked on at once, per replica of the API
+    waiting: int  # queries that may wait for their turn; more are answered 429
+    deadline_s: float  # for one query, waiting included
+
+    @property
+    def body_bytes(self) -> int:
+        return self.body_mib * MIB
+
+
+@dataclass
+class ResourcesConfig:
+    """How much of the machine the service takes. CPUs of all replicas stay below one, so that a job can run beside."""
+
+    object_store_mib: int
+    api_replicas: int
+    api_cpus: float  # of each
+    embed_replicas: int
+    embed_cpus: float  # of each
+    embed_gpus: float
+    embed_threads: int  # of torch, in each
+    batch_embeddings: int  # embeddings in one call of the encoder
+    batch_wait_ms: float  # how long the first of a batch waits for company
+
+
+@dataclass
+class ServeConfig:
+    """`python -m serve`."""
+
+    home: str
+    host: str
+    port: int
+    poll_s: float  # between two looks at the active generation
+    catalog: ServedCatalog
+    encoder: ServedEncoder
+    vectors: VectorsConfig
+    metadata: MetadataConfig
+    matching: MatchingConfig
+    bounds: BoundsConfig
+    resources: ResourcesConfig
+
+    @property
+    def home_path(self) -> Path:
+        return Path(self.home).expanduser().resolve()
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}/"
+
+
+def check(config: ServeConfig) -> None:
+    """Raises ConfigurationError for values that cannot work."""
+    if not 0 < config.port < 65536:
+        raise ConfigurationError(f"port={config.port} must lie between 1 and 65535")
+    if not config.host:
+        raise ConfigurationError("host= must not be empty")
+    for section, names in (
+        (config.bounds, ("body_mib", "body_timeout_s", "upload_s", "clip_s", "concurrent", "deadline_s")),
+        (config.resources, ("object_store_mib", "api_replicas", "api_cpus", "embed_replicas", "embed_cpus")),
+        (config.matching, ("hits", "max_searched")),
+        (config, ("poll_s",)),
+    ):
+        for name in names:
+            if getattr(section, name) <= 0:
+                raise ConfigurationError(f"{name}={getattr(section, name)} must be positive")
+    if config.bounds.waiting < 0:
+        raise ConfigurationError(f"bounds.waiting={config.bounds.waiting} must not be negative")
+    _check_batch(config)
+
+
+def _check_batch(config: ServeConfig) -> None:
+    """A clip must fit a batch: Serve refuses an item that alone is larger."""
+    needed = int(config.bounds.clip_s / EMBEDDING_HOP_S) + 1
+    if config.resources.batch_embeddings < needed:
+        raise ConfigurationError(
+            f"resources.batch_embeddings={config.resources.batch_embeddings} must hold one clip of "
+            f"bounds.clip_s={config.bounds.clip_s:g} s: {needed} embeddings"
+        )

@@ -1,0 +1,146 @@
+"""Errors over the wire: application/problem+json (RFC 9457) with a stable `code`.
+
+    RefrainError                 (ingest.errors)
+    └── ServiceError             of the service alone: carries its own status
+        ├── EmptyBody          400   empty_body
+        ├── MalformedUpload    400   malformed_upload      multipart that cannot be parsed, or without `file`
+        ├── UnknownTrack       404   unknown_track
+        ├── BodyTimeout        408   body_timeout          the body did not arrive in time
+        ├── BodyTooLarge       413   body_too_large
+        ├── TooManyRequests    429   too_many_requests     Retry-After
+        ├── NotReady           503   not_ready             Retry-After: no generation could be loaded yet
+        ├── Overloaded         503   overloaded            Retry-After: the encoder's queue is full
+        ├── EncoderAway        503   encoder               Retry-After: no replica of the encoder answers
+        └── DeadlineExceeded   503   deadline_exceeded     Retry-After
+
+Audio that cannot be used is 422 with the code of its BadInput, a store that does not answer 503 with the code of
+its InfrastructureError.
+"""
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from ingest.fingerprint import BadInput, RefrainError
+from ingest.stores import CatalogLocked, InfrastructureError
+from serve.schema import Problem
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 1
+
+
+class ServiceError(RefrainError):
+    """An answer that is a problem; `retry` promises that the same request may succeed soon."""
+
+    status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
+    retry: ClassVar[bool] = False
+
+
+class EmptyBody(ServiceError):
+    code, status = "empty_body", HTTPStatus.BAD_REQUEST
+
+
+class MalformedUpload(ServiceError):
+    code, status = "malformed_upload", HTTPStatus.BAD_REQUEST
+
+
+class BodyTimeout(ServiceError):
+    code, status = "body_timeout", HTTPStatus.REQUEST_TIMEOUT
+
+
+class BodyTooLarge(ServiceError):
+    code, status = "body_too_large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class TooManyRequests(ServiceError):
+    code, status, retry = "too_many_requests", HTTPStatus.TOO_MANY_REQUESTS, True
+
+
+class UnknownTrack(ServiceError):
+    code, status = "unknown_track", HTTPStatus.NOT_FOUND
+
+
+class NotReady(ServiceError):
+    code, status, retry = "not_ready", HTTPStatus.SERVICE_UNAVAILABLE, True
+
+
+class Overloaded(ServiceError):
+    code, status, retry = "overloaded", HTTPStatus.SERVICE_UNAVAILABLE, True
+
+
+class EncoderAway(ServiceError):
+    code, status, retry = "encoder", HTTPStatus.SERVICE_UNAVAILABLE, True
+
+
+class DeadlineExceeded(ServiceError):
+    code, status, retry = "deadline_exceeded", HTTPStatus.SERVICE_UNAVAILABLE, True
+
+
+STATUS_OF_DOMAIN_ERROR: tuple[tuple[type[RefrainError], HTTPStatus, bool], ...] = (
+    (BadInput, HTTPStatus.UNPROCESSABLE_ENTITY, False),
+    (CatalogLocked, HTTPStatus.CONFLICT, True),
+    (InfrastructureError, HTTPStatus.SERVICE_UNAVAILABLE, True),
+)
+"""What the errors of audio and stores become, and whether the request may be repeated."""
+
+
+def problem(
+    request: Request, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """One problem as a response; the request's id goes into the body as well."""
+    request.state.problem_code = code
+    body = Problem(
+        type=f"urn:refrain:problem:{code}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        code=code,
+        detail=detail,
+        request_id=getattr(request.state, "request_id", None),
+    )
+    return JSONResponse(body.model_dump(), status, dict(headers or {}), MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the application a problem."""
+    app.add_exception_handler(ServiceError, _on_service_error)
+    for kind, status, retry in STATUS_OF_DOMAIN_ERROR:
+        app.add_exception_handler(kind, _domain_handler(status, retry))
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(Exception, _on_bug)
+
+
+def _retry_header(retry: bool) -> dict[str, str]:
+    return {"Retry-After": str(RETRY_AFTER_S)} if retry else {}
+
+
+def _domain_handler(status: HTTPStatus, retry: bool) -> Callable[[Request, Any], JSONResponse]:
+    def handle(request: Request, error: Any) -> JSONResponse:
+        return problem(request, status, error.code, str(error), _retry_header(retry))
+
+    return handle
+
+
+def _on_service_error(request: Request, error: Any) -> JSONResponse:
+    return problem(request, error.status, error.code, str(error), _retry_header(error.retry))
+
+
+def _on_http_exception(request: Request, error: Any) -> JSONResponse:
+    phrase = HTTPStatus(error.status_code).phrase
+    code = phrase.lower().replace(" ", "_").replace("-", "_")
+    detail = f"{request.method} {request.url.path}: {error.detail}"
+    return problem(request, error.status_code, code, detail, error.headers)
+
+
+def _on_invalid(request: Request, error: Any) -> JSONResponse:
+    found = "; ".join(f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors())
+    return problem(request, HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_parameter", found)
+
+
+def _on_bug(request: Request, error: Any) -> JSONResponse:
+    return problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "an unexpected error; it is in the log")

@@ -1,0 +1,63 @@
+"""The meter of a replica: figures go to Ray's agent of the node, which adds up nothing and forgets nothing.
+
+A counter of one replica behind a balanced route would jump at every scrape. Ray's agent has the series of every replica
+of its node, labelled, and `/metrics` is its page without what concerns Ray alone. In a cluster, scrape the agents
+themselves.
+"""
+
+from collections.abc import Mapping
+
+import httpx
+import ray
+from ray.serve.metrics import Counter, Histogram
+
+from serve.meter import BUCKETS_MS, select
+
+TIMEOUT_S = 5.0
+
+
+class RayMeter:
+    """To be made inside a replica."""
+
+    def __init__(self) -> None:
+        self._requests = Counter(
+            "refrain_requests",
+            description="Requests answered.",
+            tag_keys=("route", "status", "code"),  # type: ignore[arg-type]
+        )
+        self._request_ms = Histogram(
+            "refrain_request_ms",
+            description="Milliseconds from the first byte to the answer.",
+            boundaries=BUCKETS_MS,
+            tag_keys=("route",),
+        )
+        self._stage_ms = Histogram(
+            "refrain_stage_ms",
+            description="Milliseconds of a query in each of its stages.",
+            boundaries=BUCKETS_MS,
+            tag_keys=("stage",),
+        )
+        self._clips = Counter(
+            "refrain_clips", description="Clips identified, by whether anything matched.", tag_keys=("matched",)
+        )
+
+    def request(self, route: str, status: int, code: str, elapsed_ms: float) -> None:
+        self._requests.inc(1, tags={"route": route, "status": str(status), "code": code})
+        self._request_ms.observe(elapsed_ms, tags={"route": route})
+
+    def stages(self, timings_ms: Mapping[str, float], matched: bool) -> None:
+        self._clips.inc(1, tags={"matched": str(matched).lower()})
+        for stage, elapsed_ms in timings_ms.items():
+            self._stage_ms.observe(elapsed_ms, tags={"stage": stage})
+
+    def page(self) -> str:
+        response = httpx.get(agent_url(), timeout=TIMEOUT_S, trust_env=False)
+        response.raise_for_status()
+        return select(response.text.splitlines())
+
+
+def agent_url() -> str:
+    """Where Ray's agent of this node shows its figures."""
+    here = ray.get_runtime_context().get_node_id()
+    node = next(node for node in ray.nodes() if node["NodeID"] == here)  # type: ignore[no-untyped-call]
+    return f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"

@@ -1,0 +1,133 @@
+"""What goes over the wire. Times are seconds, `timings_ms` milliseconds."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+TrackId = Annotated[int, Field(ge=0, le=2**63 - 1, description="Stable id of a track of the catalogue.")]
+
+_TRACK: dict[str, JsonValue] = {
+    "track_id": 17,
+    "uri": "Big Band/Moonlight Serenade.flac",
+    "title": "Moonlight Serenade",
+    "artist": "The Harbour Band",
+    "album": "Evenings",
+    "isrc": "DEA123456789",
+}
+_MATCH: dict[str, JsonValue] = _TRACK | {
+    "offset_s": 63.42,
+    "score": 0.871,
+    "confidence": 0.998,
+    "speed": 1.02,
+    "pitch_semitones": 0.34,
+    "aligned_s": 9.73,
+    "same_recording": [204],
+}
+_TIMINGS: dict[str, JsonValue] = {
+    "decode": 6.1,
+    "embed": 11.9,
+    "search": 14.2,
+    "match": 5.3,
+    "lookup": 0.8,
+    "total": 39.0,
+}
+
+
+class Query(BaseModel):
+    duration_s: float = Field(description="Length of the audio sent.", ge=0)
+
+
+class TrackFields(BaseModel):
+    """What is known of a track."""
+
+    track_id: TrackId
+    uri: str = Field(description="As listed by the source or given in the manifest, unescaped.")
+    title: str | None = None
+    artist: str | None = None
+    album: str | None = None
+    isrc: str | None = None
+
+
+class Match(TrackFields):
+    """One track of the catalogue that the clip is a recording of."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_MATCH]})
+
+    offset_s: float = Field(description="Where the clip's first sample lies in the track; may be negative.")
+    score: float = Field(description="Mean cosine of the aligned embeddings.", ge=-1, le=1)
+    confidence: float = Field(description="Calibrated probability that this is the recording.", ge=0, le=1)
+    speed: float = Field(description="1.05: the clip plays 5 % faster than the track.", gt=0)
+    pitch_semitones: float = Field(description="Above 0: the clip is higher than the track.")
+    aligned_s: float = Field(description="Seconds of the clip that support the match.", ge=0)
+    same_recording: list[TrackId] = Field(description="Other tracks that hold the very same recording.")
+
+
+class Identification(BaseModel):
+    """The answer to a clip: best match first; empty when nothing in the catalogue is that recording."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"query": {"duration_s": 10.0}, "matches": [_MATCH], "timings_ms": _TIMINGS},
+                {"query": {"duration_s": 10.0}, "matches": [], "timings_ms": _TIMINGS},
+            ]
+        }
+    )
+
+    query: Query
+    matches: list[Match]
+    timings_ms: dict[str, float] = Field(description="decode, embed, search, match, lookup and total.")
+
+
+class TrackAnswer(TrackFields):
+    """One track of the catalogue."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_TRACK | {"duration_s": 201.3}]})
+
+    duration_s: float | None = None
+
+
+class Info(BaseModel):
+    """What is being served."""
+
+    version: str
+    catalog: str
+    generation: int | None = Field(description="None: nothing has been ingested yet; every answer is empty.")
+    collection: str | None
+    encoder: str | None = Field(description="Checksum of the encoder that made the collection.")
+    index: str | None
+    tracks: int = Field(description="Tracks that can answer.")
+    segments: int = Field(description="Embeddings stored.")
+    hours: float = Field(description="Audio ingested.")
+    limits: dict[str, float] = Field(description="Bounds on one request.")
+
+
+class Health(BaseModel):
+    status: str
+    checks: dict[str, str] = Field(default_factory=dict, description="What was looked at: `ok`, or what is wrong.")
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details; `code` is stable."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "urn:refrain:problem:too_short",
+                    "title": "Unprocessable Entity",
+                    "status": 422,
+                    "code": "too_short",
+                    "detail": "0.31 s of audio; at least 0.5 s are needed",
+                    "request_id": "9d3c6f0e2f4b4f0c8f0a6f3a1f2b7c55",
+                }
+            ]
+        }
+    )
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    request_id: str | None = None

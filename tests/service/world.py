@@ -1,0 +1,79 @@
+"""A small catalogue in memory with the real service around it."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from conf import compose
+from ingest.fingerprint.pcm import to_int16
+from serve.api import build_api
+from serve.config import ServeConfig
+from serve.edge import Edge
+from serve.encoders import EncoderSet, LocalEncoder
+from serve.fakes import MemoryCatalog, MemoryVectors, SpectralEmbedder
+from serve.generation import Generations
+from serve.meter import Meter
+from serve.recogniser import Recogniser
+from serve.service import QueryService
+from tests.service.sounds import Samples, melody
+
+COLLECTION = "songs"
+TRACK_S = 40.0
+
+
+def config(*options: str) -> ServeConfig:
+    return compose("serve", ["home=/nonexistent", *options], ServeConfig)
+
+
+@dataclass
+class World:
+    """Three melodies, published as tracks 1 to 3, and the pointer on their collection."""
+
+    vectors: MemoryVectors = field(default_factory=MemoryVectors)
+    catalog: MemoryCatalog = field(default_factory=MemoryCatalog)
+    embedder: SpectralEmbedder = field(default_factory=SpectralEmbedder)
+    songs: dict[int, Samples] = field(default_factory=dict)
+
+    @classmethod
+    def with_songs(cls) -> "World":
+        world = cls()
+        for number in (1, 2, 3):
+            world.add(number, melody(number, TRACK_S))
+        world.catalog.activate(COLLECTION)
+        return world
+
+    def add(self, number: int, song: Samples, publish: bool = True) -> None:
+        self.songs[number] = song
+        self.vectors.add(COLLECTION, number, self.embedder.embed(to_int16(song)))
+        if publish:
+            self.catalog.add(number, f"song {number}.flac")
+
+    def clip(self, number: int, start_s: float, duration_s: float) -> Samples:
+        return self.songs[number][round(start_s * 8000) : round((start_s + duration_s) * 8000)]
+
+    def recogniser(self) -> Recogniser:
+        assert self.catalog.active is not None
+        return Recogniser(self.vectors, self.catalog, self.catalog.active)
+
+    def generations(self) -> Generations:
+        encoder = LocalEncoder(EncoderSet([self.embedder]))
+        return Generations(self.catalog, lambda: self.vectors, encoder, config().matching.settings())
+
+    def service(self, *options: str) -> QueryService:
+        made = config("poll_s=0.02", *options)
+        encoder = LocalEncoder(EncoderSet([self.embedder]))
+        generations = Generations(self.catalog, lambda: self.vectors, encoder, made.matching.settings())
+        return QueryService(made, self.catalog, encoder, generations)
+
+    def api(self, *options: str, meter: Meter | None = None) -> Edge:
+        return build_api(self.service(*options), meter)
+
+
+def noisy(samples: Samples, ratio: float = 0.1) -> Samples:
+    """With white noise at a share of the signal's level."""
+    noise = np.random.default_rng(9).standard_normal(len(samples))
+    return (samples + ratio * samples.std() * noise).astype(np.float32)
+
+
+def renamed(world: World, number: int, title: str) -> None:
+    world.catalog.tracks[number] = replace(world.catalog.tracks[number], title=title)
