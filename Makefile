@@ -40,7 +40,7 @@ format: setup  ## format the code and mend what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup  ## measure this machine: ingest, query, memory
+bench: setup  ## measure this machine, step by step
 	$(BIN)/python -m scripts.bench
 
 lock: $(UV)  ## resolve pyproject.toml anew into the two locks (upgrades nothing: remove a pin to move it)

@@ -12,7 +12,7 @@ TOP_LEVEL = {
     ".gitignore",
 }  # fmt: skip
 TOLD_FILE_BY_FILE = {"conf", "ingest", "serve", "scripts", "k8s"}
-TOLD_AS_A_WHOLE = {PurePosixPath("ingest/stores/migrations"), PurePosixPath("serve/web")}
+TOLD_AS_A_WHOLE = set(map(PurePosixPath, ("ingest/fingerprint/weights", "ingest/stores/migrations", "serve/web")))
 UNTOLD = {"__init__.py", "py.typed"}
 ENTRY = re.compile(r"^(?P<indent> *)(?P<name>[^\s]+)(?: {2,}\S.*)?$")
 
