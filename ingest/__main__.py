@@ -111,9 +111,9 @@ def run(config: IngestConfig, stop: StopSignal, job: Job | None) -> int:
 
 
 def _ray_job() -> Job:
-    from ingest import job  # brings Ray and torch, which the other actions do not wait for
+    from ingest.job import run as run_job  # brings Ray and torch, which the other actions do not wait for
 
-    return job.run
+    return run_job
 
 
 def _stopped() -> int:

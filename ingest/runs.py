@@ -129,8 +129,8 @@ class Run:
     def start(cls, home: Path, config: IngestConfig) -> "Run":
         """A new directory under `home/runs`, with the configuration and a record that says `running`."""
         started = time.time()
-        stamp = datetime.fromtimestamp(started, UTC).strftime("%Y%m%dT%H%M%SZ")
-        run_id = f"{stamp}-{secrets.token_hex(3)}"
+        stamp = datetime.fromtimestamp(started, UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]
+        run_id = f"{stamp}Z-{secrets.token_hex(3)}"
         record = RunRecord(
             run_id=run_id,
             catalog=config.catalog.name,
