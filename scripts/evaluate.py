@@ -14,9 +14,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from conf import compose
 from ingest.errors import RefrainError
-from ingest.fingerprint import Embedder
+from ingest.fingerprint import Embedder, denoise
 from scripts.document import write_section
 from scripts.evaluation.questions import ask
 from scripts.evaluation.tables import condition_rows
@@ -41,6 +43,7 @@ class EvaluateConfig:
     tolerance_s: float
     max_false_accepts: float
     conditions: Literal["full", "core"]
+    denoise: Literal["none", "queries", "both"]
     write: bool
 
 
@@ -61,7 +64,10 @@ def main(arguments: Sequence[str]) -> int:
     report = "\n".join([*condition_rows(outcomes, calibrations), "", *_facts(config, outcomes)])
     print(report)
     if config.write:
-        write_section(TITLE, "python -m scripts.evaluate music=… noise=… out=… write=true", report)
+        denoised = f" denoise={config.denoise}"
+        title = TITLE if config.denoise == "none" else f"{TITLE}, {config.denoise} denoised"
+        options = f"conditions={config.conditions}{'' if config.denoise == 'none' else denoised} write=true"
+        write_section(title, f"python -m scripts.evaluate music=… noise=… out=… {options}", report)
     return 0
 
 
@@ -69,17 +75,24 @@ def evaluate(config: EvaluateConfig) -> list[Outcome]:
     """All questions in both folds, with a line of progress a condition."""
     out = Path(config.out)
     embedder = Embedder.load(Path(config.weights) if config.weights else None)
-    tracks = read_tracks(Path(config.music), embedder, out)
+    tracks = read_tracks(Path(config.music), embedder, out, denoise if config.denoise == "both" else _as_it_is)
+    treat = _as_it_is if config.denoise == "none" else denoise
     folds = folds_by_source(tracks)
     outcomes: list[Outcome] = []
     for condition, clip_s in conditions(config, out / "noise"):
-        questions = ask(tracks, [(condition, clip_s)], config.clips_a_track, embedder, config.seed)
+        questions = ask(
+            tracks, [(condition, clip_s)], config.clips_a_track, lambda clip: embedder.embed(treat(clip)), config.seed
+        )
         found = list(trial(tracks, folds, questions, config.tolerance_s))
         right = sum(outcome.right_place for outcome in found)
         known = sum(outcome.known for outcome in found)
         print(f"{condition.name}, {clip_s:g} s: right place {right} of {known}", file=sys.stderr, flush=True)
         outcomes += found
     return outcomes
+
+
+def _as_it_is(samples: np.ndarray) -> np.ndarray:
+    return samples
 
 
 def conditions(config: EvaluateConfig, noise_folder: Path) -> list[tuple[Condition, float]]:

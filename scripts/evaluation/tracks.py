@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,14 +38,17 @@ class Fold:
     unknown: tuple[int, ...]
 
 
-def read_tracks(catalogue: Path, embedder: Embedder, cache: Path) -> list[EvaluatedTrack]:
+Treatment = Callable[[np.ndarray], np.ndarray]  # float32 [T] → [T], before embedding
+
+
+def read_tracks(catalogue: Path, embedder: Embedder, cache: Path, treat: Treatment) -> list[EvaluatedTrack]:
     """All tracks of a CSV with the columns file, split and source; vectors are rounded as the lake rounds them."""
     with catalogue.open(newline="", encoding="utf-8") as lines:
         rows = sorted(csv.DictReader(lines), key=lambda row: row["file"])
     corpus = load_corpus([catalogue.parent / row["file"] for row in rows], cache)
     found = []
     for row, samples in zip(rows, corpus.samples, strict=True):
-        segments, vectors = embedder.embed(to_float(samples)).stored()
+        segments, vectors = embedder.embed(treat(to_float(samples))).stored()
         stored = vectors.astype(np.float16).astype(np.float32)
         found.append(EvaluatedTrack(row["file"], row["source"], row["split"] != "train", samples, segments, stored))
     return found
