@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -54,33 +54,36 @@ class Embedder:
 
     def embed_windows(self, windows: Sequence[np.ndarray]) -> list[Embeddings]:
         """Embeddings of waveforms [T] that carry their surroundings: `before` samples in front, `after` behind."""
-        cells = [max(0, (len(w) - self.before - self.after) // EMBEDDING_HOP) for w in windows]
-        span = min(CHUNK_CELLS, max(cells, default=0))
-        chunks = [
-            _stretch(window, start * EMBEDDING_HOP, span * EMBEDDING_HOP + self.before + self.after)
-            for window, count in zip(windows, cells, strict=True)
-            for start in range(0, count, span or 1)
-        ]
+        cells = [self._cells(window) for window in windows]
+        chunks = [chunk for window, count in zip(windows, cells, strict=True) for chunk in self._chunks(window, count)]
         vectors = iter(self._encode(chunks))
         found = []
         for window, count in zip(windows, cells, strict=True):
-            parts = [next(vectors) for _ in range(0, count, span or 1)]
-            joined = np.concatenate(parts)[:count] if parts else np.empty((0, self.dim), np.float32)
+            parts = [next(vectors) for _ in range(0, count, CHUNK_CELLS)]
+            joined = np.concatenate(parts) if parts else np.empty((0, self.dim), np.float32)
             audible = audible_cells(window, count, self.before + EMBEDDING_HOP + self.after, self.silence_dbfs)
             found.append(Embeddings(joined, audible))
         return found
 
+    def _chunks(self, window: np.ndarray, cells: int) -> Iterator[np.ndarray]:
+        """Overlapping float32 stretches of a window, CHUNK_CELLS cells each, the last one what is left."""
+        for first in range(0, cells, CHUNK_CELLS):
+            count = min(CHUNK_CELLS, cells - first)
+            end = (first + count) * EMBEDDING_HOP + self.before + self.after
+            yield to_float(window[first * EMBEDDING_HOP : end])
+
     def _encode(self, chunks: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Vectors of each chunk; those of a batch are padded to the longest and cut back."""
         found: list[np.ndarray] = []
         on_gpu = self.device.type != "cpu"
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=on_gpu):
             for start in range(0, len(chunks), self.chunks_a_batch):
-                batch = torch.from_numpy(np.stack(chunks[start : start + self.chunks_a_batch])).to(self.device)
-                found.extend(self.encoder(batch).float().cpu().numpy())
+                batch = chunks[start : start + self.chunks_a_batch]
+                longest = max(map(len, batch))
+                stacked = np.stack([np.pad(chunk, (0, longest - len(chunk))) for chunk in batch])
+                vectors = self.encoder(torch.from_numpy(stacked).to(self.device)).float().cpu().numpy()
+                found += [own[: self._cells(chunk)] for own, chunk in zip(vectors, batch, strict=True)]
         return found
 
-
-def _stretch(samples: np.ndarray, start: int, length: int) -> np.ndarray:
-    """float32 [length] from `start`, zeros beyond the end."""
-    part = to_float(samples[start : start + length])
-    return part if len(part) == length else np.pad(part, (0, length - len(part)))
+    def _cells(self, window: np.ndarray) -> int:
+        return max(0, (len(window) - self.before - self.after) // EMBEDDING_HOP)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ingest.fingerprint.grid import EMBEDDING_HOP
+from ingest.fingerprint.grid import EMBEDDING_HOP, FRAME_HOP
 from ingest.fingerprint.pcm import to_float
 
 SILENCE_DBFS = -60.0  # root mean square of a crop; 16-bit dither lies near −96, a quiet passage of music near −45
@@ -13,11 +13,13 @@ SILENCE_DBFS = -60.0  # root mean square of a crop; 16-bit dither lies near −9
 def audible_cells(samples: np.ndarray, cells: int, crop: int, silence_dbfs: float = SILENCE_DBFS) -> np.ndarray:
     """bool [cells]: whether crop n, [n · EMBEDDING_HOP, n · EMBEDDING_HOP + crop), is louder than the threshold.
 
-    samples: float or int16 [T].
+    samples: float or int16 [T]; crop: samples, a whole number of frames.
     """
-    energy = np.concatenate([[0.0], np.cumsum(np.square(to_float(samples), dtype=np.float64))])
-    starts = np.arange(cells) * EMBEDDING_HOP
-    ends = np.minimum(starts + crop, len(samples))
-    power = (energy[ends] - energy[np.minimum(starts, len(samples))]) / crop
+    assert crop % FRAME_HOP == 0
+    frames = to_float(samples[: len(samples) // FRAME_HOP * FRAME_HOP]).reshape(-1, FRAME_HOP)
+    energy = np.concatenate([[0.0], np.cumsum(np.einsum("ij,ij->i", frames, frames), dtype=np.float64)])
+    starts = np.arange(cells) * (EMBEDDING_HOP // FRAME_HOP)
+    ends = np.minimum(starts + crop // FRAME_HOP, len(frames))
+    power = (energy[ends] - energy[np.minimum(starts, len(frames))]) / crop
     audible: np.ndarray = power > 10 ** (silence_dbfs / 10)
     return audible
