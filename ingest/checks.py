@@ -55,6 +55,8 @@ def _check_home(config: IngestConfig) -> None:
         if not home.is_dir():
             raise ConfigurationError(f"home {config.home!r} does not exist: nothing was ingested there")
         return
+    if home.is_file():
+        raise ConfigurationError(f"home {config.home!r} is not a folder")
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
