@@ -1,47 +1,70 @@
 """Metadata in SQL: SQLite in the home, or MySQL. Strings and states live here alone."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from ingest.stores.config import MetadataConfig
+from sqlalchemy import insert, select
+
+from ingest.errors import ConfigurationError, MetadataError
+from ingest.stores.config import MetadataConfig, check_catalog_name
+from ingest.stores.metadata.database import Database, open_mysql, open_sqlite
 from ingest.stores.metadata.generations import GenerationRows
 from ingest.stores.metadata.ledger import LedgerRows
+from ingest.stores.metadata.locks import CatalogLock, hold
+from ingest.stores.metadata.migrate import ensure_schema
 from ingest.stores.metadata.runs import RunRows
+from ingest.stores.metadata.schema import catalogs
 from ingest.stores.metadata.tracks import TrackRows
 
-
-class CatalogLock:
-    """Proof that this process is the only writer of a catalogue."""
-
-    def check(self) -> None:
-        """Raises MetadataError if the lock was lost (the server went away in between)."""
-        raise NotImplementedError
+__all__ = ["CatalogLock", "CatalogStore", "Metadata", "open_metadata"]
 
 
 class CatalogStore(TrackRows, LedgerRows, GenerationRows, RunRows):
-    """One catalogue; every method is one transaction. Errors are MetadataError."""
+    """One catalogue; every method is one transaction. Errors are MetadataError.
 
-    name: str
-    catalog_id: int
+    Writers that are not alone by nature (a run, a deletion, a promotion) hold lock() around their work.
+    """
 
-    def lock(self) -> AbstractContextManager[CatalogLock]:
+    def __init__(self, database: Database, home: Path, catalog_id: int, name: str) -> None:
+        super().__init__(database, catalog_id, name)
+        self._home = home
+
+    @contextmanager
+    def lock(self) -> Iterator[CatalogLock]:
         """Be the only writer; raises CatalogLocked at once if somebody else is."""
-        raise NotImplementedError
+        with hold(self._database, self._home, f"catalogue {self.name}") as lock:
+            self._held = lock
+            try:
+                yield lock
+            finally:
+                self._held = None
 
 
 class Metadata:
     """An open metadata store; safe to share between threads, not to be pickled."""
 
+    def __init__(self, database: Database, home: Path) -> None:
+        self._database = database
+        self._home = home
+
     def catalog(self, name: str = "default") -> CatalogStore:
         """A catalogue, created if absent. Raises ConfigurationError for an unusable name."""
-        raise NotImplementedError
+        check_catalog_name(name)
+        query = select(catalogs.c.catalog_id).where(catalogs.c.name == name)
+        catalog_id = self._database.read(lambda connection: connection.scalar(query))
+        if catalog_id is None:
+            catalog_id = self._create(name)
+        return CatalogStore(self._database, self._home, catalog_id, name)
 
     def catalog_names(self) -> list[str]:
-        raise NotImplementedError
+        """Names of all catalogues, sorted."""
+        query = select(catalogs.c.name)
+        return sorted(self._database.read(lambda connection: connection.scalars(query).all()))
 
     def close(self) -> None:
-        raise NotImplementedError
+        self._database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -49,7 +72,29 @@ class Metadata:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _create(self, name: str) -> int:
+        query = select(catalogs.c.catalog_id).where(catalogs.c.name == name)
+
+        row = {"name": name, "next_track_id": 1, "next_recording_id": 1}
+        failure = None
+        try:
+            self._database.write(lambda connection: connection.execute(insert(catalogs).values(row)))
+        except MetadataError as error:  # somebody else may have created it just now
+            failure = error
+        catalog_id = self._database.read(lambda connection: connection.scalar(query))
+        if catalog_id is None:
+            raise failure or MetadataError(f"catalogue {name} cannot be created")
+        return int(catalog_id)
+
 
 def open_metadata(config: MetadataConfig, home: Path) -> Metadata:
     """Connect, and create or upgrade the schema. Raises MetadataError, ConfigurationError."""
-    raise NotImplementedError
+    if config.kind not in ("sqlite", "mysql"):
+        raise ConfigurationError(f"metadata.kind {config.kind!r} is none of sqlite, mysql")
+    database = open_sqlite(config, home) if config.kind == "sqlite" else open_mysql(config)
+    try:
+        ensure_schema(database, home)
+    except BaseException:
+        database.close()
+        raise
+    return Metadata(database, home)

@@ -1,16 +1,25 @@
 """Tracks and recordings: what the catalogue lists, and what is published of it."""
 
+import time
 from collections.abc import Iterable, Sequence
+from typing import Any
 
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, select, update
+
+from ingest.stores.metadata.database import chunks
+from ingest.stores.metadata.listing import TAGS, apply_difference, find_difference
+from ingest.stores.metadata.schema import generations, loads, recordings, tracks
+from ingest.stores.metadata.scope import CatalogScope
 from ingest.stores.records import PlanCounts, SourceFile, Track
 
 
-class TrackRows:
+class TrackRows(CatalogScope):
     """The part of a CatalogStore that speaks of tracks."""
 
     def compare(self, files: Iterable[SourceFile]) -> PlanCounts:
         """What register would do; writes nothing. Raises UnusableName for a uri that is not Unicode."""
-        raise NotImplementedError
+        listed = list(files)
+        return self._read(lambda connection: find_difference(connection, self.catalog_id, listed)).counts
 
     def register(self, files: Iterable[SourceFile], run_id: str) -> PlanCounts:
         """Make the catalogue equal to the listing, in one transaction.
@@ -19,27 +28,110 @@ class TrackRows:
         this version before), a vanished one keeps answering, one that reappears is present again. Raises
         UnusableName for a uri that is not Unicode.
         """
-        raise NotImplementedError
+        listed = list(files)
+
+        def work(connection: Connection) -> PlanCounts:
+            difference = find_difference(connection, self.catalog_id, listed)
+            apply_difference(connection, self.catalog_id, difference, run_id, time.time())
+            return difference.counts
+
+        return self._write(work)
 
     def lookup(self, recording_ids: Iterable[int]) -> dict[int, Track]:
         """The published tracks among these recordings, by recording id."""
-        raise NotImplementedError
+        wanted = sorted(set(recording_ids))
+        published = _tracks_with(tracks.c.published_recording_id).where(
+            tracks.c.catalog_id == self.catalog_id, tracks.c.deleted_at.is_(None)
+        )
+
+        def work(connection: Connection) -> dict[int, Track]:
+            found: dict[int, Track] = {}
+            for part in chunks(wanted):
+                rows = connection.execute(published.where(recordings.c.recording_id.in_(part)))
+                found.update((row.recording_id, _track(row)) for row in rows)
+            return found
+
+        return self._read(work)
 
     def track(self, track_id: int) -> Track | None:
         """A track by its public id, published or not; None when unknown or deleted."""
-        raise NotImplementedError
+        shown = func.coalesce(tracks.c.published_recording_id, tracks.c.current_recording_id)
+        query = _tracks_with(shown).where(
+            tracks.c.catalog_id == self.catalog_id,
+            tracks.c.track_id == track_id,
+            tracks.c.deleted_at.is_(None),
+        )
+        row = self._read(lambda connection: connection.execute(query).one_or_none())
+        return None if row is None else _track(row)
 
     def removed_tracks(self) -> list[int]:
         """Ids of tracks that the source no longer lists and that still answer."""
-        raise NotImplementedError
+        query = select(tracks.c.track_id).where(
+            tracks.c.catalog_id == self.catalog_id,
+            tracks.c.removed_at.is_not(None),
+            tracks.c.deleted_at.is_(None),
+        )
+        return self._read(lambda connection: list(connection.scalars(query.order_by(tracks.c.track_id))))
 
     def remove_tracks(self, track_ids: Sequence[int]) -> list[int]:
         """Tombstone tracks: unpublished at once and never ingested again.
 
         Comes back: the recordings whose vectors are to be deleted from the collections.
         """
-        raise NotImplementedError
+        loaded = (
+            select(loads.c.recording_id)
+            .distinct()
+            .join(generations, generations.c.generation_id == loads.c.generation_id)
+            .join(
+                recordings,
+                and_(
+                    recordings.c.catalog_id == generations.c.catalog_id,
+                    recordings.c.recording_id == loads.c.recording_id,
+                ),
+            )
+            .where(generations.c.catalog_id == self.catalog_id)
+        )
+
+        def work(connection: Connection) -> list[int]:
+            gone: list[int] = []
+            for part in chunks(track_ids):
+                self._set_deleted(connection, part, time.time())
+                gone += connection.scalars(loaded.where(recordings.c.track_id.in_(part)))
+            return sorted(gone)
+
+        return self._write(work)
 
     def restore_tracks(self, track_ids: Sequence[int]) -> None:
         """Lift tombstones; the next run ingests and publishes the tracks again."""
-        raise NotImplementedError
+
+        def work(connection: Connection) -> None:
+            for part in chunks(track_ids):
+                self._set_deleted(connection, part, None)
+
+        self._write(work)
+
+    def _set_deleted(self, connection: Connection, track_ids: Sequence[int], at: float | None) -> None:
+        mine = update(tracks).where(tracks.c.catalog_id == self.catalog_id, tracks.c.track_id.in_(track_ids))
+        connection.execute(mine.values(deleted_at=at, published_recording_id=None))
+
+
+def _tracks_with(recording_id: ColumnElement[Any]) -> Select[Any]:
+    """Tracks joined with one of their recordings."""
+    return select(
+        tracks.c.track_id,
+        tracks.c.uri,
+        recordings.c.recording_id,
+        recordings.c.duration_s,
+        *(func.coalesce(tracks.c[tag], recordings.c[tag]).label(tag) for tag in TAGS),
+    ).join(
+        recordings,
+        and_(
+            recordings.c.catalog_id == tracks.c.catalog_id,
+            recordings.c.track_id == tracks.c.track_id,
+            recordings.c.recording_id == recording_id,
+        ),
+    )
+
+
+def _track(row: Any) -> Track:
+    return Track(**row._mapping)
