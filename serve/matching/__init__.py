@@ -1,8 +1,15 @@
 """The matcher: which recording a clip is of, where in it, how fast, and how sure that is.
 
-`settings` what can be tuned · `contract` what is asked for and answered · `searching` embeddings to hits ·
-`voting` hits to lines in (recording, offset, speed) · `rescoring` lines scored exactly on stored embeddings ·
-`grouping` repeats and identical recordings · `calibration` features to a probability · `matcher` the whole.
+    contract     what is asked for and answered
+    settings     what can be tuned
+    searching    embeddings of the clip to hits, a quarter of them first
+    contenders   the recordings that take part in the vote
+    voting       hits to lines in (recording, offset, speed)
+    rescoring    lines scored exactly on stored embeddings
+    grouping     repeats, and recordings of one content
+    calibration  features to a probability
+    matcher      the whole
+
 Pure functions of numpy arrays; the stores are reached through the callables of a `Catalogue`.
 """
 

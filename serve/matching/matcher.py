@@ -6,12 +6,13 @@ import numpy as np
 
 from ingest.fingerprint.grid import EMBEDDING_HOP_S, SEGMENT_HOP_S
 from serve.matching.calibration import Calibration, Features
+from serve.matching.contenders import contenders
 from serve.matching.contract import Catalogue, Match, Query, Ranking, Variants
 from serve.matching.grouping import agreement, groups, one_each
 from serve.matching.rescoring import Alignment, line_length, rescore
 from serve.matching.searching import HitList, searches
 from serve.matching.settings import MatcherSettings
-from serve.matching.voting import contenders, vote
+from serve.matching.voting import vote
 
 DEFAULT_CALIBRATION = Calibration()
 DEFAULT_SETTINGS = MatcherSettings()
@@ -76,7 +77,7 @@ def align(
 ) -> tuple[list[Alignment], dict[int, int]]:
     """The best lines of the hits, scored exactly, and the track ids of the recordings."""
     clip_s = len(reading.vectors) * EMBEDDING_HOP_S
-    hits, tracks = contenders(hits, catalogue.published, settings)
+    hits, tracks = contenders(hits, clip_s, catalogue.published, settings)
     if not len(hits):
         return [], tracks
     lines = vote(hits, clip_s, line_length(clip_s, settings), settings)

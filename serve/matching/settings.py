@@ -8,7 +8,7 @@ class MatcherSettings:
     """Tunables of the matcher. Scores are cosines; `_s` is seconds."""
 
     # search
-    hits: int = 20  # asked for each embedding
+    hits: int = 100  # asked for each embedding
     first_search: int = 8  # embeddings: a quarter of the clip is searched first if that is at least so many
     max_searched: int = 600  # embeddings of one clip, spread evenly over it
     decisive_confidence: float = 0.99  # at which neither more embeddings nor variants are tried
@@ -20,7 +20,7 @@ class MatcherSettings:
     speed_drift_s: float = 0.256  # by which neighbouring speeds of the vote part at the ends of the clip, at most
     vote_bin_s: float = 0.256  # spacing of the offsets voted on; a hit counts for those within two of them
     unusual_speed: float = 0.2  # share of its votes that a line loses per unit of |ln speed|
-    considered: int = 64  # recordings that take part in the vote: those with most to gain from it
+    considered: int = 48  # recordings that take part in the vote: those with most to gain from it
     line_gap_s: float = 1.0  # lines of a recording nearer than this are one
 
     # exact rescoring

@@ -4,7 +4,6 @@ A hit of clip time t on track time τ lies on every line τ = anchor + speed · 
 Anchoring in the middle makes offset and speed nearly independent, so that few speeds are enough.
 """
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +26,7 @@ class Lines:
     recordings: Ints  # [C]
     anchors_s: Doubles  # [C], track time of the clip's middle
     speeds: Doubles  # [C]
+    votes: Doubles  # [C]
     spacing: float  # of the speeds voted on, as a logarithm
 
 
@@ -44,41 +44,14 @@ class Tally:
         return Tally(self.recordings[keep], self.anchors[keep], self.speeds[keep], self.votes[keep])
 
 
+def group_starts(rising: Ints) -> Ints:
+    """Where a new value begins among at least one."""
+    return np.flatnonzero(np.concatenate([[True], np.diff(rising) != 0]))
+
+
 def stored_centre_s(segments: npt.NDArray[np.integer]) -> Doubles:
     """Track time on which stored segments are centred."""
     return np.asarray(segments * SEGMENT_HOP_S + EMBEDDING_HOP_S / 2, np.float64)
-
-
-def contenders(
-    hits: HitList, published: Callable[[Sequence[int]], Mapping[int, int]], settings: MatcherSettings
-) -> tuple[HitList, dict[int, int]]:
-    """Hits of the published recordings with most to gain, and these recordings' track ids.
-
-    No line of a recording can gain more than its best hit of every embedding together. Asking in that order
-    until enough are known to be published asks for few recordings, and no unpublished one displaces another.
-    """
-    recordings, gains = _greatest_gains(hits, settings.noise_floor)
-    falling = recordings[np.lexsort((recordings, -gains))].tolist()
-    tracks: dict[int, int] = {}
-    for start in range(0, len(falling), settings.considered):
-        asked = falling[start : start + settings.considered]
-        known = published(asked)
-        room = settings.considered - len(tracks)
-        tracks.update([(recording, known[recording]) for recording in asked if recording in known][:room])
-        if len(tracks) == settings.considered:
-            break
-    return hits.of(np.isin(hits.recordings, list(tracks))), tracks
-
-
-def _greatest_gains(hits: HitList, noise_floor: float) -> tuple[Ints, Doubles]:
-    """Recordings hit, and for each the sum over the embeddings of its best hit's weight."""
-    order = np.lexsort((-hits.scores, hits.positions, hits.recordings))
-    recordings, positions = hits.recordings[order], hits.positions[order]
-    best = np.ones(len(order), np.bool_)
-    best[1:] = (np.diff(recordings) != 0) | (np.diff(positions) != 0)
-    weights = hits.scores[order][best].astype(np.float64) - noise_floor
-    distinct, inverse = np.unique(recordings[best], return_inverse=True)
-    return distinct, np.bincount(inverse, weights, len(distinct)).astype(np.float64)
 
 
 def speed_grid(clip_s: float, settings: MatcherSettings) -> Doubles:
@@ -102,7 +75,7 @@ def vote(hits: HitList, clip_s: float, line_length: int, settings: MatcherSettin
     wanted = int(np.clip(settings.fetched // line_length, settings.min_lines, settings.max_lines))
     chosen = _strongest(tally, wanted, settings)
     anchors_s = (chosen.anchors * settings.vote_bin_s).astype(np.float64)
-    return Lines(chosen.recordings, anchors_s, chosen.speeds, spacing)
+    return Lines(chosen.recordings, anchors_s, chosen.speeds, chosen.votes, spacing)
 
 
 def _tally(hits: HitList, clip_s: float, speeds: Doubles, settings: MatcherSettings) -> Tally:
@@ -132,23 +105,18 @@ def _tally(hits: HitList, clip_s: float, speeds: Doubles, settings: MatcherSetti
 
 def _summed(cells: Ints, votes: Doubles) -> tuple[Ints, Doubles]:
     """Distinct cells in rising order, and the sum of the votes of each."""
-    order = np.argsort(cells, kind="stable")
+    order = np.argsort(cells)
     cells = cells[order]
-    starts = _starts(cells)
+    starts = group_starts(cells)
     return cells[starts], np.add.reduceat(votes[order], starts)
 
 
 def _first_greatest(places: Ints, votes: Doubles) -> Ints:
     """Index of the greatest of the votes of each place, the first among equals; equal places lie together."""
-    starts = _starts(places)
+    starts = group_starts(places)
     greatest = np.maximum.reduceat(votes, starts)
     reached = np.flatnonzero(votes == np.repeat(greatest, np.diff(starts, append=len(votes))))
-    return reached[_starts(places[reached])]
-
-
-def _starts(rising: Ints) -> Ints:
-    """Where a new value begins."""
-    return np.flatnonzero(np.concatenate([[True], np.diff(rising) != 0]))
+    return reached[group_starts(places[reached])]
 
 
 def _strongest(tally: Tally, wanted: int, settings: MatcherSettings) -> Tally:

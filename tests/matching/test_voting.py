@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ingest.fingerprint.grid import EMBEDDING_HOP_S, SEGMENT_HOP_S
 from serve.matching import MatcherSettings
 from serve.matching.searching import HitList
-from serve.matching.voting import contenders, speed_grid, stored_centre_s, vote
+from serve.matching.voting import speed_grid, stored_centre_s, vote
 
 SETTINGS = MatcherSettings()
 CLIP_S = 78 * EMBEDDING_HOP_S
@@ -50,20 +50,3 @@ def test_a_speed_may_be_the_only_one() -> None:
 def test_segment_geometry() -> None:
     """Segment s of a recording is centred half an embedding after s strides."""
     assert stored_centre_s(np.array([0, 2])).tolist() == pytest.approx([0.064, 1.088])
-
-
-def test_published_is_asked_as_little_as_needed() -> None:
-    """Recordings are asked for in order of what they can gain, and no more once enough are published."""
-    asked: list[list[int]] = []
-
-    def published(recording_ids: list[int]) -> dict[int, int]:
-        asked.append(list(recording_ids))
-        return {number: number for number in recording_ids if number != 1}
-
-    recordings = np.array([1, 1, 2, 3, 4, 5])
-    scores = np.array([0.9, 0.9, 0.8, 0.7, 0.6, 0.5], np.float32)
-    hits = HitList(np.array([0, 1, 0, 0, 0, 0]), recordings, np.zeros(6, np.int64), scores)
-    kept, tracks = contenders(hits, published, MatcherSettings(considered=2))
-    assert asked == [[1, 2], [3, 4]]
-    assert tracks == {2: 2, 3: 3}
-    assert kept.recordings.tolist() == [2, 3]
