@@ -1,16 +1,35 @@
 """The embeddings lake: Parquet files of whole windows, named by what they hold.
 
+    <root>/<catalog>/<encoder[:16]>/<SHA-256 of the (recording, window) keys>.parquet
+    recording_id int64 · window int32 · segment int32 · vector float16 [D]      sorted by the first three
+
+A file counts when a ledger row names it; anything else is what a killed job left behind, and is swept.
 Letters: n segments of a window, N vectors, D dimensions.
 """
 
+import hashlib
+import io
+import struct
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from ingest.stores.config import LakeConfig
+from ingest.errors import ConfigurationError, LakeError
+from ingest.fingerprint.grid import SEGMENT_BITS
+from ingest.stores.config import LakeConfig, check_catalog_name
+from ingest.stores.lake_files import LakeFiles
+
+SCHEMA_VERSION = "1"
+SUFFIX = ".parquet"
+ENCODER_KEY, VERSION_KEY = b"refrain.encoder", b"refrain.schema"
 
 
 @dataclass(frozen=True)
@@ -47,24 +66,103 @@ class LakeVectors:
 
 
 class Lake:
-    """The lake of one catalogue: `<root>/<catalog>/<encoder[:16]>/<name>.parquet`. Errors are LakeError."""
+    """The lake of one catalogue; may be pickled to workers. Errors are LakeError."""
+
+    def __init__(self, files: LakeFiles) -> None:
+        self._files = files
 
     def write(self, encoder: str, units: Sequence[LakeUnit]) -> LakeReceipt:
         """Write units as one file, whole or not at all; the same units give the same name."""
-        raise NotImplementedError
+        ordered = sorted(units, key=lambda unit: (unit.recording_id, unit.window))
+        keys = [(unit.recording_id, unit.window) for unit in ordered]
+        if not keys or len(set(keys)) < len(keys):
+            raise LakeError("a lake file wants units, each of them once")
+        name = hashlib.sha256(b"".join(struct.pack("<qi", *key) for key in keys)).hexdigest() + SUFFIX
+        buffer = io.BytesIO()
+        table = _table(encoder, ordered)
+        pq.write_table(table, buffer, compression="zstd", use_dictionary=["recording_id", "window"])
+        content = buffer.getvalue()
+        self._files.write(f"{_folder(encoder)}/{name}", content)
+        return LakeReceipt(name, table.num_rows, hashlib.sha256(content).hexdigest())
 
     def read(self, encoder: str, files_by_recording: Mapping[int, Sequence[str]]) -> Iterator[LakeVectors]:
         """The vectors of exactly the (recording, file) pairs named, a file at a time.
 
         Raises LakeError for a file that is missing, corrupt or of another encoder.
         """
-        raise NotImplementedError
+        recordings_by_file: dict[str, list[int]] = defaultdict(list)
+        for recording_id, names in files_by_recording.items():
+            for name in names:
+                recordings_by_file[name].append(recording_id)
+        for name, recording_ids in sorted(recordings_by_file.items(), key=lambda item: (min(item[1]), item[0])):
+            table = self._read_table(f"{_folder(encoder)}/{name}", encoder)
+            wanted = pc.is_in(table["recording_id"], pa.array(recording_ids, pa.int64()))
+            yield _vectors(table.filter(wanted))
 
     def sweep(self, encoder: str, named: set[str]) -> list[str]:
-        """Remove the files that no ledger row names (and leftovers of writes); the names removed, sorted."""
-        raise NotImplementedError
+        """Remove the files that no ledger row names (and leftovers of writes); the names removed, sorted.
+
+        Only for the holder of the catalogue's lock: a file is written before its row.
+        """
+        folder = _folder(encoder)
+        unnamed = sorted(set(self._files.names(folder)) - named)
+        for name in unnamed:
+            self._files.remove(f"{folder}/{name}")
+        return unnamed
+
+    def _read_table(self, path: str, encoder: str) -> pa.Table:
+        content = self._files.read(path)
+        try:
+            table = pq.read_table(io.BytesIO(content))
+        except (pa.ArrowException, OSError) as error:
+            raise LakeError(f"{self._files.place(path)} is corrupt: {str(error).splitlines()[0]}") from error
+        metadata = table.schema.metadata or {}
+        if metadata.get(VERSION_KEY) != SCHEMA_VERSION.encode():
+            raise LakeError(f"{self._files.place(path)} has a schema that this version does not read")
+        if metadata.get(ENCODER_KEY) != encoder.encode():
+            raise LakeError(f"{self._files.place(path)} was written by another encoder")
+        return table
 
 
 def open_lake(config: LakeConfig, home: Path, catalog: str = "default") -> Lake:
-    """The lake of a catalogue; nothing is written before the first write."""
-    raise NotImplementedError
+    """The lake of a catalogue; nothing is written before the first write.
+
+    Raises ConfigurationError for a path of a kind that is not installed.
+    """
+    root = config.uri or str(home.absolute() / "lake")
+    try:
+        filesystem, path = fsspec.url_to_fs(root) if config.uri else (fsspec.filesystem("file"), root)
+    except (ValueError, ImportError) as error:
+        raise ConfigurationError(f"lake.uri {root!r}: {error}") from error
+    return Lake(LakeFiles(filesystem, f"{path.rstrip('/')}/{check_catalog_name(catalog)}"))
+
+
+def _folder(encoder: str) -> str:
+    return encoder[:16]
+
+
+def _table(encoder: str, units: Sequence[LakeUnit]) -> pa.Table:
+    for unit in units:
+        if unit.vectors.ndim != 2 or unit.segments.shape != unit.vectors.shape[:1]:
+            raise LakeError(f"recording {unit.recording_id}: segments and vectors do not fit")
+    counts = [len(unit.segments) for unit in units]
+    vectors = np.concatenate([unit.vectors for unit in units]).astype(np.float16)
+    if not np.isfinite(vectors).all():
+        raise LakeError("a vector is not finite")
+    return pa.table(
+        {
+            "recording_id": np.repeat(np.array([unit.recording_id for unit in units], np.int64), counts),
+            "window": np.repeat(np.array([unit.window for unit in units], np.int32), counts),
+            "segment": np.concatenate([unit.segments for unit in units]).astype(np.int32),
+            "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1]),
+        },
+        metadata={ENCODER_KEY: encoder.encode(), VERSION_KEY: SCHEMA_VERSION.encode()},
+    )
+
+
+def _vectors(table: pa.Table) -> LakeVectors:
+    dim = table.schema.field("vector").type.list_size
+    flat = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    keys = table["recording_id"].to_numpy() << SEGMENT_BITS | table["segment"].to_numpy()
+    order = np.argsort(keys, kind="stable")
+    return LakeVectors(keys[order], flat.reshape(-1, dim).astype(np.float32)[order])
