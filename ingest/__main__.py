@@ -11,7 +11,7 @@ from ingest.checks import check
 from ingest.config import IngestConfig
 from ingest.errors import ConfigurationError, RefrainError
 from ingest.plan import Plan, expected_speed, make_plan
-from ingest.report import report_text, summary_line, write_reports
+from ingest.report import reject_lines, report_text, summary_line, write_reports
 from ingest.runs import RunRecord, latest_runs, runs_folder
 from ingest.status import known_encoder, status_text
 from ingest.stop import ExitCode, Stopped, StopSignal
@@ -104,6 +104,8 @@ def report(config: IngestConfig) -> None:
 def run(config: IngestConfig, stop: StopSignal, job: Job | None) -> int:
     """Do the job and say what came of it."""
     record = (job or _ray_job())(config, stop)
+    for line in reject_lines(record):
+        print(f"rejected: {line}")
     print(summary_line(record))
     print(f"report: {runs_folder(config.home_dir) / record.run_id / 'report.html'}")
     rejected = record.counts.rejected > 0 and config.on_rejects == "exit5"

@@ -64,13 +64,21 @@ def report_text(record: RunRecord) -> str:
         f"done      {counts.done:,} tracks, {record.audio_s / 3600:.2f} h of audio, {counts.segments:,} vectors,"
         f" {speed_x(record):,.0f}× real time",
         f"published {counts.published:,}",
-        f"rejected  {counts.rejected:,}" + (f": {_codes(record)}, see rejects.csv" if counts.rejected else ""),
+        f"rejected  {counts.rejected:,}" + (f": {_codes(record)}" if counts.rejected else ""),
+        *(f"  {line}" for line in reject_lines(record)),
         "",
         *_table("stages", {name: f"{spent:,.1f} s" for name, spent in record.stages_s.items()}),
         *_table("versions", record.versions),
         f"model     {record.model_checksum or 'none'}",
     ]
     return "\n".join(parts)
+
+
+def reject_lines(record: RunRecord) -> list[str]:
+    """The rejects, each with its reason on a line; of many the first ones."""
+    lines = [f"{_one_line(reject.uri)}: {_one_line(reject.reason)} ({reject.code})" for reject in record.first_rejects]
+    more = record.counts.rejected - len(lines)
+    return [*lines, f"and {more:,} more in rejects.csv"] if more > 0 else lines
 
 
 def report_html(record: RunRecord) -> str:
@@ -119,6 +127,10 @@ def _plot(title: str, draw: Callable[["Axes", RunRecord], None], record: RunReco
     figure.savefig(image, format="png", dpi=110)
     data = b64encode(image.getvalue()).decode("ascii")
     return f'<h2>{escape(title)}</h2><img alt="{escape(title)}" src="data:image/png;base64,{data}">\n'
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.splitlines())
 
 
 def _table(title: str, entries: dict[str, str]) -> list[str]:

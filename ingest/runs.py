@@ -38,6 +38,7 @@ REPORTED_PACKAGES = (
     "pymilvus",
     "sqlalchemy",
 )
+SHOWN_REJECTS = 20  # in a report
 
 # Upper edges of the duration histogram; the last bin is open.
 DURATION_EDGES_S = (5, 10, 30, 60, 120, 180, 240, 300, 420, 600, 900, 1800, 3600, 7200)
@@ -96,6 +97,7 @@ class RunRecord:
     samples: list[Sample] = field(default_factory=list)
     durations: list[int] = field(default_factory=lambda: [0] * (len(DURATION_EDGES_S) + 1))
     reject_codes: dict[str, int] = field(default_factory=dict)
+    first_rejects: list[RejectLine] = field(default_factory=list)  # the rest are in rejects.csv
     message: str | None = None  # why it failed or stopped
 
     @property
@@ -112,6 +114,7 @@ class RunRecord:
         fields = json.loads(text)
         fields["counts"] = Counts(**fields["counts"])
         fields["samples"] = [Sample(*sample) for sample in fields["samples"]]
+        fields["first_rejects"] = [RejectLine(*reject) for reject in fields["first_rejects"]]
         return cls(**fields)
 
     def to_json(self) -> str:
@@ -162,6 +165,7 @@ class Run:
     def set_rejects(self, rejects: Iterable[RejectLine]) -> None:
         """Write rejects.csv and count it by code."""
         codes: Counter[str] = Counter()
+        first: list[RejectLine] = []
         path = self.directory / "rejects.csv"
         with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             rows = csv.writer(file)
@@ -169,8 +173,11 @@ class Run:
             for reject in rejects:
                 rows.writerow(reject)
                 codes[reject.code] += 1
+                if len(first) < SHOWN_REJECTS:
+                    first.append(reject)
         self.record.reject_codes = dict(codes.most_common())
         self.record.counts.rejected = codes.total()
+        self.record.first_rejects = first
 
     def finish(self, state: State, message: str | None = None) -> None:
         """Close the record; the reports are written from it by `ingest.report.write_reports`."""

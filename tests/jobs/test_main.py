@@ -84,8 +84,9 @@ def test_a_run_ends_with_a_summary_and_its_code(
     arguments = [f"home={tmp_path / 'home'}", f"catalog.path={music}", f"on_rejects={on_rejects}"]
     assert main(arguments, job(tmp_path / "home", rejected)) == code
     lines = capsys.readouterr().out.splitlines()
-    assert "3 tracks, 0.2 h of audio" in lines[0]
-    assert Path(lines[1].removeprefix("report: ")).parent.is_dir()
+    assert lines[0].startswith("rejected: /music/<b>.mp3: no decoder")
+    assert "3 tracks, 0.2 h of audio" in lines[-2]
+    assert Path(lines[-1].removeprefix("report: ")).parent.is_dir()
 
 
 @pytest.mark.parametrize(

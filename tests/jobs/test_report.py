@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.report import report_html, report_text, speed_x, summary_line, write_reports
+from ingest.report import reject_lines, report_html, report_text, speed_x, summary_line, write_reports
+from ingest.runs import RejectLine
 from tests.jobs.records import a_run, finished
 
 
@@ -61,6 +62,17 @@ def test_a_failure_is_said_with_its_reason(tmp_path: Path) -> None:
     run.finish("failed", "Milvus does not answer")
     assert summary_line(run.record).endswith("failed: Milvus does not answer")
     assert "Milvus does not answer" in report_text(run.record)
+
+
+def test_rejects_are_listed_with_their_reasons(tmp_path: Path) -> None:
+    """Each reject is a line of uri, reason and code, whatever they hold; of many the first twenty and how many more."""
+    run = a_run(tmp_path)
+    assert reject_lines(run.record) == ["/music/<b>.mp3: no decoder, and a new line (unreadable)"]
+    assert reject_lines(run.record)[0] in report_text(run.record)
+    run.set_rejects(RejectLine(f"{number}.mp3", "silent", "x") for number in range(1025))
+    assert len(reject_lines(run.record)) == 21
+    assert reject_lines(run.record)[-1] == "and 1,005 more in rejects.csv"
+    assert len((run.directory / "rejects.csv").read_text().splitlines()) == 1026
 
 
 def test_the_page_shows_the_text_and_three_plots(tmp_path: Path) -> None:
