@@ -13,7 +13,7 @@ import pyarrow as pa
 from ingest.catalog import locate, open_file
 from ingest.config import AudioConfig, CatalogConfig
 from ingest.errors import BadInput, TimedOut, TooShort
-from ingest.fingerprint import SAMPLE_RATE, AudioStream, Tags, Window, cut_windows, denoise, read_tags
+from ingest.fingerprint import SAMPLE_RATE, AudioStream, Tags, Window, cut_windows, denoise_blocks, read_tags
 from ingest.rows import WINDOW_SCHEMA, table
 
 
@@ -66,7 +66,7 @@ class DecodeFiles:
         return row | {"duration_s": blocks.duration_s, "truncated": stream.truncated} | asdict(tags)
 
     def _denoised(self, blocks: Iterable[np.ndarray]) -> Iterable[np.ndarray]:
-        return map(denoise, blocks) if self.audio.denoise else blocks
+        return denoise_blocks(blocks) if self.audio.denoise else blocks
 
 
 class _Counted:

@@ -30,7 +30,7 @@ from ingest.errors import (
     UnreadableAudio,
 )
 from ingest.fingerprint.audio import AudioStream, DecodedAudio, decode
-from ingest.fingerprint.denoise import denoise
+from ingest.fingerprint.denoise import denoise, denoise_blocks
 from ingest.fingerprint.embeddings import Embeddings
 from ingest.fingerprint.grid import (
     EMBEDDING_DIM,
@@ -77,6 +77,7 @@ __all__ = [
     "cut_windows",
     "decode",
     "denoise",
+    "denoise_blocks",
     "read_tags",
     "split_key",
     "vector_key",

@@ -7,10 +7,12 @@ since the start of the audio stream.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import av
 import numpy as np
@@ -24,9 +26,14 @@ Source = str | Path | bytes | BinaryIO
 # A file is truncated when it holds less than this share of what its header declares, less some slack: durations that
 # FFmpeg estimates from a bit rate are not exact. Ogg, and WAV from a pipe, declare none.
 LEAST_SHARE, SLACK_S = 0.98, 0.5
+GUESSED = frozenset({"aac"})  # bare frames: FFmpeg guesses a duration from the bit rate of the first few
+UNKNOWN_BYTES = 0x7FFF0000  # RIFF sizes from here on are what programs write that cannot seek back
 
-# What PyAV raises for a container or packet that FFmpeg cannot make sense of.
+# What PyAV raises for a container, packet or frame that FFmpeg cannot make sense of.
 DECODE_ERRORS = (av.error.FFmpegError, ValueError)
+
+BREAK_PACKETS = 256  # so many in a row that fail are no damage but a break
+LOUDEST = 4.0  # samples are cut off here: room for overshoot, and what the 16-bit form holds (pcm)
 
 
 @dataclass(frozen=True)
@@ -50,36 +57,41 @@ class AudioStream:
     truncated: bool = field(default=False, init=False)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        with _open(self.source) as container:
+        with _bytes_of(self.source) as file, _open(file) as container:
             if not container.streams.audio:
                 raise NoAudioStream("there is no audio stream in it")
+            self.truncated = _cut_short(file, container.size)
             yield from self._limited(self._blocks(container))
 
     def _blocks(self, container: av.container.InputContainer) -> Iterator[np.ndarray]:
         seen = 0
-        for block in _resampled(self._frames(container)):
-            seen += len(block)
-            yield block
+        try:
+            for block in _resampled(self._frames(container)):
+                seen += len(block)
+                yield block
+        except DECODE_ERRORS:  # a form that cannot be turned to mono
+            self.truncated = True
         if not seen:
             raise UnreadableAudio("no audio could be decoded from it")
         self.truncated |= seen / SAMPLE_RATE < LEAST_SHARE * _declared_s(container) - SLACK_S
 
     def _frames(self, container: av.container.InputContainer) -> Iterator[av.AudioFrame]:
         """Decoded frames up to the first break. A packet that alone is damaged is passed over."""
-        stream = container.streams.audio[0]
-        packets = container.demux(stream)
-        while True:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                return
-            except DECODE_ERRORS:
-                self.truncated = True
-                return
+        failed = 0
+        for packet in self._packets(container):
             try:
                 yield from packet.decode()
+                failed = 0
             except DECODE_ERRORS:
-                self.truncated = True
+                self.truncated, failed = True, failed + 1
+                if failed == BREAK_PACKETS:
+                    return
+
+    def _packets(self, container: av.container.InputContainer) -> Iterator[av.Packet[av.AudioStream]]:
+        try:
+            yield from container.demux(container.streams.audio[0])
+        except (*DECODE_ERRORS, IndexError):  # IndexError: PyAV's, at the end, if a stream appeared on the way
+            self.truncated = True
 
     def _limited(self, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         total = 0
@@ -87,7 +99,8 @@ class AudioStream:
             total += len(block)
             if self.max_s is not None and total > self.max_s * SAMPLE_RATE:
                 raise TooLong(f"longer than the limit of {self.max_s:g} s")
-            yield np.nan_to_num(block, copy=False, posinf=0.0, neginf=0.0)
+            finite = np.nan_to_num(block, copy=False, posinf=0.0, neginf=0.0)
+            yield np.clip(finite, -LOUDEST, LOUDEST, out=finite)
 
 
 def decode(source: Source, *, max_s: float | None = None) -> DecodedAudio:
@@ -123,20 +136,65 @@ def _arrays(frames: Iterable[av.AudioFrame]) -> Iterator[np.ndarray]:
 
 
 def _declared_s(container: av.container.InputContainer) -> float:
+    """What the header says of the duration; 0 where it says nothing."""
     stream = container.streams.audio[0]
-    if stream.duration is None or stream.time_base is None:
+    if container.format.name in GUESSED:
         return 0.0
+    if stream.duration is None or stream.time_base is None:
+        return _clock_s(stream.metadata.get("DURATION", ""))  # Matroska
     return float(stream.duration * stream.time_base)
 
 
-def _open(source: Source) -> av.container.InputContainer:
+def _clock_s(clock: str) -> float:
+    """
+    >>> _clock_s("00:01:20.024000000"), _clock_s("soon")
+    (80.024, 0.0)
+    """
+    parts = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", clock)
+    return float(parts[1]) * 3600 + float(parts[2]) * 60 + float(parts[3]) if parts else 0.0
+
+
+def _cut_short(file: BinaryIO, size: int) -> bool:
+    """Whether a RIFF or AIFF file of `size` bytes is shorter than its head says; FFmpeg takes such a WAV for whole."""
+    place = file.tell()
+    file.seek(0)
+    head = file.read(8)
+    file.seek(place)
+    orders: dict[bytes, Literal["little", "big"]] = {b"RIFF": "little", b"FORM": "big"}
+    declared = int.from_bytes(head[4:], orders.get(head[:4], "big")) if head[:4] in orders else 0
+    return declared < UNKNOWN_BYTES and size < LEAST_SHARE * declared
+
+
+def _bytes_of(source: Source) -> AbstractContextManager[BinaryIO]:
+    """The source as an open file. Names are not for FFmpeg, which reads "concat:", "http:" and the like into them."""
     if isinstance(source, bytes):
-        source = io.BytesIO(source)
-    elif isinstance(source, (str, Path)):
-        source = f"file:{source}"  # a plain name: FFmpeg must not read "concat:", "http:" or the like into it
+        return io.BytesIO(source)
+    if not isinstance(source, (str, Path)):
+        return nullcontext(source)
     try:
-        return av.open(source, mode="r", metadata_errors="replace")
-    except (av.error.FileNotFoundError, av.error.PermissionError) as error:
-        raise MissingFile(f"cannot be opened: {error.strerror}") from error
+        return Path(source).open("rb")
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise MissingFile(f"cannot be opened: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _open(file: BinaryIO) -> av.container.InputContainer:
+    """No protocol is allowed: a playlist must not make FFmpeg open what it names."""
+    try:
+        return av.open(
+            _AsFFmpegReads(file), mode="r", metadata_errors="replace", options={"protocol_whitelist": "none"}
+        )
     except DECODE_ERRORS as error:
         raise UnreadableAudio("no decoder makes sense of it") from error
+
+
+class _AsFFmpegReads:
+    """A file that answers a seek to before its start, which FFmpeg tries on an empty one, with −1 and no exception."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.read, self.tell = file, file.read, file.tell
+        self.name = str(getattr(file, "name", ""))  # its suffix helps to tell formats apart
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_END:
+            offset += self.file.seek(0, io.SEEK_END)
+        return -1 if offset < 0 else self.file.seek(offset)

@@ -79,10 +79,13 @@ def load_encoder(path: Path | None = None) -> tuple[Encoder, str]:
         with safe_open(str(path), framework="pt") as stored:
             config = EncoderConfig.from_json((stored.metadata() or {})["config"])
             weights = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
-    except (OSError, SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ConfigurationError(f"encoder weights {path}: {error}") from error
-    encoder = Encoder(config)
-    encoder.load_state_dict(weights)
+    except (OSError, SafetensorError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ConfigurationError(f"encoder weights {path} cannot be read: {_line(error)}") from error
+    try:
+        encoder = Encoder(config)
+        encoder.load_state_dict(weights)
+    except (RuntimeError, ValueError, TypeError, AssertionError) as error:  # what torch says of shapes that do not fit
+        raise ConfigurationError(f"encoder weights {path} do not fit their configuration") from error
     encoder.eval().requires_grad_(requires_grad=False)
     fold_batch_norm(encoder.network)
     return encoder, checksum
@@ -90,10 +93,18 @@ def load_encoder(path: Path | None = None) -> tuple[Encoder, str]:
 
 def checksum_of(path: Path | None = None) -> str:
     """The checksum `load_encoder` would give, without torch's work of loading it."""
+    path = path or SHIPPED_WEIGHTS
     try:
-        return hashlib.sha256((path or SHIPPED_WEIGHTS).read_bytes()).hexdigest()
+        return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise ConfigurationError(f"encoder weights {path}: {error.strerror}") from error
+        raise ConfigurationError(f"encoder weights {path} cannot be read: {_line(error)}") from error
+
+
+def _line(error: Exception) -> str:
+    """What went wrong on one line."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return "it is not an encoder of ours" if isinstance(error, (KeyError, TypeError)) else " ".join(str(error).split())
 
 
 def seeded_encoder(config: EncoderConfig | None = None, seed: int = 0) -> Encoder:

@@ -34,16 +34,31 @@ def cut_windows(blocks: Iterable[np.ndarray], padding: tuple[int, int], window_s
     core = max(1, round(window_s * SAMPLE_RATE / SEGMENT_HOP)) * SEGMENT_HOP
     # One cell more than is heard guarantees that another window follows, so that the last one is known to be it.
     whole = before + core + max(after, EMBEDDING_HOP)
-    held, index = np.zeros(before, np.int16), 0
+    held, index = _Held(np.zeros(before, np.int16)), 0
     for block in blocks:
-        held = np.concatenate([held, to_int16(block)])
-        while len(held) >= whole:
-            yield _window(index, core, held[: before + core + after], last=False)
-            held, index = held[core:], index + 1
-    if len(held) > before or index:
-        cells = max(1, (len(held) - before) // EMBEDDING_HOP)
-        missing = before + cells * EMBEDDING_HOP + after - len(held)
-        yield _window(index, core, np.pad(held, (0, max(0, missing))), last=True)
+        held.add(to_int16(block))
+        while held.length >= whole:
+            samples = held.joined()
+            yield _window(index, core, samples[: before + core + after], last=False)
+            held, index = _Held(samples[core:].copy()), index + 1
+    if held.length > before or index:
+        cells = max(1, (held.length - before) // EMBEDDING_HOP)
+        missing = before + cells * EMBEDDING_HOP + after - held.length
+        yield _window(index, core, np.pad(held.joined(), (0, max(0, missing))), last=True)
+
+
+class _Held:
+    """Blocks of samples, joined once: a decoder's are so short that joining each would copy a window 10,000 times."""
+
+    def __init__(self, first: np.ndarray) -> None:
+        self.blocks, self.length = [first], len(first)
+
+    def add(self, block: np.ndarray) -> None:
+        self.blocks.append(block)
+        self.length += len(block)
+
+    def joined(self) -> np.ndarray:
+        return np.concatenate(self.blocks)
 
 
 def _window(index: int, core: int, samples: np.ndarray, *, last: bool) -> Window:

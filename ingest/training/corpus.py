@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ingest.errors import BadInput
 from ingest.fingerprint.audio import decode
 from ingest.fingerprint.grid import SAMPLE_RATE
 from ingest.fingerprint.pcm import to_int16
@@ -47,8 +50,7 @@ def load_corpus(paths: Sequence[Path], cache: Path | None = None) -> Corpus:
     else:
         samples = tuple(_int16(path) for path in paths)
         if stored:
-            stored.parent.mkdir(parents=True, exist_ok=True)
-            np.savez(stored, **{f"a{i}": x for i, x in enumerate(samples)})
+            _store(stored, samples)
     return Corpus(tuple(str(p) for p in paths), samples)
 
 
@@ -65,4 +67,16 @@ def split_audio(catalogue: Path, split: str) -> list[Path]:
 
 
 def _int16(path: Path) -> np.ndarray:
-    return to_int16(decode(path).samples)
+    try:
+        return to_int16(decode(path).samples)
+    except BadInput as error:
+        raise type(error)(f"{path}: {error}") from error
+
+
+def _store(path: Path, samples: Sequence[np.ndarray]) -> None:
+    """Whole or not at all: an archive that breaks off would be read the next time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.stem}.{os.getpid()}.tmp.npz")
+    arrays: dict[str, Any] = {f"a{i}": x for i, x in enumerate(samples)}
+    np.savez(unfinished, **arrays)
+    unfinished.replace(path)
