@@ -74,12 +74,16 @@ def batches(loads: Iterable[Load], batch_vectors: int) -> Iterator[list[Load]]:
 
 
 def _upsert(batch: Sequence[Load], generation: Generation, vectors: Vectors, lake: Lake) -> None:
-    read = {load.recording_id: 0 for load in batch}
-    for part in lake.read(generation.encoder, {load.recording_id: load.lake_files for load in batch}):
-        vectors.upsert(generation.collection, part.keys, part.vectors)
-        owners, counts = np.unique(part.keys >> SEGMENT_BITS, return_counts=True)
-        for owner, count in zip(owners.tolist(), counts.tolist(), strict=True):
-            read[owner] += count
-    wrong = [load.recording_id for load in batch if read[load.recording_id] != load.segments]
+    parts = list(lake.read(generation.encoder, {load.recording_id: load.lake_files for load in batch}))
+    # A retried stage may have written a window into two files that are both named, for other windows.
+    keys, places = np.unique(np.concatenate([part.keys for part in parts]), return_index=True)
+    _check_counts(batch, keys)
+    vectors.upsert(generation.collection, keys, np.concatenate([part.vectors for part in parts])[places])
+
+
+def _check_counts(batch: Sequence[Load], keys: np.ndarray) -> None:
+    owners, counts = np.unique(keys >> SEGMENT_BITS, return_counts=True)
+    read = dict(zip(owners.tolist(), counts.tolist(), strict=True))
+    wrong = [load.recording_id for load in batch if read.get(load.recording_id, 0) != load.segments]
     if wrong:
         raise VerificationError(f"the lake does not hold what the ledger says of recordings {wrong[:10]}")
