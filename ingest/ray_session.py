@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -16,15 +17,18 @@ from ingest.config import ComputeConfig
 from ingest.errors import InfrastructureError, PreflightError
 from ingest.pipeline import decode_actors
 
-# Set before ray.init: no token file under HOME, no usage report, no kill for memory that others use.
-ENVIRONMENT = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+ENVIRONMENT = {
+    "RAY_AUTH_MODE": "token",  # Ray listens on every interface: whoever has no token gets nothing
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what it warns of otherwise
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # its files have the rest; what fails is raised here too
+    "RAY_agent_register_timeout_ms": "120000",  # by default 30000, too short for a machine that has other work
+}
 
 
 @contextmanager
 def ray_session(compute: ComputeConfig) -> Iterator[None]:
     """Ray, ready for the pipeline. Raises PreflightError if it does not start, InfrastructureError if it dies."""
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
     # Ray's sockets lie in this folder and their paths end at 107 bytes: it is never under home.
     folder = tempfile.mkdtemp(prefix="refrain-") if compute.address == "local" else None
     try:
@@ -42,15 +46,16 @@ def ray_session(compute: ComputeConfig) -> Iterator[None]:
 def _connect(compute: ComputeConfig, folder: str | None) -> None:
     try:
         if folder is None:
-            ray.init(address=compute.address, log_to_driver=False, logging_level=logging.ERROR)
+            ray.init(address=compute.address, log_to_driver=False, logging_level=logging.CRITICAL)
             return
+        os.environ.update(ENVIRONMENT, RAY_AUTH_TOKEN=secrets.token_hex(32))
         ray.init(
             address="local",
             num_cpus=logical_cpus(compute),
             object_store_memory=compute.object_store_mb * 2**20 if compute.object_store_mb else None,
             include_dashboard=False,
             log_to_driver=False,
-            logging_level=logging.ERROR,
+            logging_level=logging.CRITICAL,
             _temp_dir=folder,
         )
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
