@@ -19,9 +19,9 @@ PAST_S = 1.0  # sound before the clip, so that the tail of a room is real
 
 @dataclass
 class PairConfig:
-    """`seconds_a_step` of clips, all of one of `clip_s`; the positions compared are `spacing` embeddings apart."""
+    """A step: clips of one of `clip_s`, `seconds_a_step` with what is heard around them, compared every `spacing` cells."""
 
-    seconds_a_step: float = 120.0
+    seconds_a_step: float = 200.0
     clip_s: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0)
     spacing: int = 4
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -72,7 +72,7 @@ class PairDataset(Dataset[PairBatch]):
         tempo = 1.0
         if rng.random() < chain.tempo_chance:
             tempo = float(np.exp(rng.uniform(-1, 1) * np.log(chain.tempo_range)))
-        count = int(self.config.seconds_a_step / clip_s)
+        count = int(self.config.seconds_a_step / (clip_s + sum(self.padding) / SAMPLE_RATE))
         cells = np.arange(
             int(rng.integers(self.config.spacing)),
             int(clip_s * SAMPLE_RATE) // EMBEDDING_HOP,

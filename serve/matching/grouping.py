@@ -31,7 +31,7 @@ NOTHING_SHARED = Agreement(0.0, -1.0)
 
 
 def one_each(alignments: Iterable[Alignment], settings: MatcherSettings) -> list[Alignment]:
-    """Every recording's place, strongest first: its best, or an earlier one that is as good."""
+    """Every recording's place, strongest first: its best, or the earliest repeat of the same passage."""
     by_recording: dict[int, list[Alignment]] = {}
     for alignment in alignments:
         by_recording.setdefault(alignment.recording_id, []).append(alignment)
@@ -48,6 +48,7 @@ def _earliest_equal(places: list[Alignment], settings: MatcherSettings) -> Align
         and place.ratio == best.ratio
         and place.score >= best.score - settings.repeat_epsilon
         and place.pairs >= best.pairs - 1
+        and agreement(best, place, settings).same
     ]
     return min([*equals, best], key=lambda place: place.offset_s)
 
