@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -111,11 +111,12 @@ class RunRecord:
 
     @classmethod
     def from_json(cls, text: str) -> "RunRecord":
-        fields = json.loads(text)
-        fields["counts"] = Counts(**fields["counts"])
-        fields["samples"] = [Sample(*sample) for sample in fields["samples"]]
-        fields["first_rejects"] = [RejectLine(*reject) for reject in fields["first_rejects"]]
-        return cls(**fields)
+        """The record of a report.json, also of another version: what is not known is left out."""
+        values = _known(cls, json.loads(text))
+        values["counts"] = Counts(**_known(Counts, values.get("counts", {})))
+        values["samples"] = [Sample(*sample) for sample in values.get("samples", [])]
+        values["first_rejects"] = [RejectLine(*reject) for reject in values.get("first_rejects", [])]
+        return cls(**values)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2)
@@ -238,6 +239,11 @@ def write_whole(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
+
+
+def _known(record: type[Any], values: dict[str, Any]) -> dict[str, Any]:
+    names = {entry.name for entry in fields(record)}
+    return {name: value for name, value in values.items() if name in names}
 
 
 def _alive(pid: int) -> bool:

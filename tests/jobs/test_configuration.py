@@ -106,7 +106,7 @@ def test_values_become_what_the_field_wants() -> None:
         ("vectors.index_params.M.x=1", "unknown option"),
         ("vectors=faiss", "vectors must be one of milvus, milvus_lite, not 'faiss'"),
         ("vectors=", "vectors must be one of"),
-        ("action=go", "action must be one of plan, run, status, report, retry_failed, not 'go'"),
+        ("action=go", "action must be one of plan, run, status, report, retry_failed, promote, rollback, not 'go'"),
         ("compute.num_cpus=two", "compute.num_cpus must be a whole number, not 'two'"),
         ("compute.num_cpus=2.5", "compute.num_cpus must be a whole number"),
         ("compute.embed_batch=null", "compute.embed_batch must be a whole number"),

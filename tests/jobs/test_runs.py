@@ -1,6 +1,7 @@
 """The run directory: whole at every moment, readable afterwards, without secrets."""
 
 import csv
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,16 @@ def test_a_record_survives_json(tmp_path: Path) -> None:
     record = finished(a_run(tmp_path)).record
     assert RunRecord.from_json(record.to_json()) == record
     assert latest_runs(tmp_path, "default", 1)[0].record == record
+
+
+def test_a_record_of_another_version_is_read(tmp_path: Path) -> None:
+    """Fields that came or went since do not keep an old home from being read."""
+    record = finished(a_run(tmp_path)).record
+    written = json.loads(record.to_json())
+    del written["first_rejects"], written["counts"]["published"]
+    written["future"] = written["counts"]["future"] = 1
+    read = RunRecord.from_json(json.dumps(written))
+    assert (read.run_id, read.counts.done, read.counts.published, read.first_rejects) == (record.run_id, 3, 0, [])
 
 
 def test_the_configuration_is_written_without_secrets(tmp_path: Path) -> None:
