@@ -24,6 +24,7 @@ from ingest.errors import VectorStoreError
 from ingest.stores.file_lock import POLL_S, FileLock
 
 DIRECTORY = "vectors"
+START_S = 120.0  # on a busy machine its imports alone may take half a minute
 LOG_LIMIT_BYTES = 4 << 20
 ROOT = Path(__file__).resolve().parents[2]  # where `ingest` is imported from
 
@@ -35,7 +36,7 @@ _DETACH = ("/bin/sh", "-c", 'exec "$@" &', "sh")
 class LiteServer:
     """One user's hold on the server of a home; while it is open, the server stays."""
 
-    def __init__(self, home: Path, timeout_s: float = 60.0) -> None:
+    def __init__(self, home: Path, timeout_s: float = START_S) -> None:
         self.directory = home.absolute() / DIRECTORY
         self._timeout_s = timeout_s
         self._users = FileLock(self.directory / "users.lock")

@@ -235,15 +235,15 @@ def check_index(index: str) -> dict[str, Any]:
 
 
 def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Runs of consecutive numbers, (first, last) each.
+    """Runs of consecutive numbers, (first, last) each; none of none.
 
     >>> list(_runs([5, 1, 2, 3, 9]))
     [(1, 3), (5, 5), (9, 9)]
     """
-    ordered = sorted(set(numbers))
-    starts = [i for i, number in enumerate(ordered) if i == 0 or number != ordered[i - 1] + 1]
-    for start, end in zip(starts, [*starts[1:], len(ordered)], strict=True):
-        yield ordered[start], ordered[end - 1]
+    present = set(numbers)
+    firsts = sorted(number for number in present if number - 1 not in present)
+    lasts = sorted(number for number in present if number + 1 not in present)
+    yield from zip(firsts, lasts, strict=True)
 
 
 def open_vectors(config: VectorsConfig, home: Path) -> Vectors:

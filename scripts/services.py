@@ -1,0 +1,228 @@
+"""MariaDB and Milvus for tests and trials: private instances on free ports, gone when they are left.
+
+    python -m scripts.services          starts both, prints their addresses, ends them on Ctrl-C
+
+MariaDB is Debian's `mariadb-server`, installed if it is missing and we are root; Milvus is the PyPI package
+`milvus`, a whole server in one process. What cannot be had is an error that names the package.
+"""
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pymysql
+
+START_S = 180
+STOP_S = 30
+TRIES = 3  # a free port may be taken before the server has it
+MILVUS_PORTS = (
+    "proxy",
+    "proxy-internal",
+    "etcd",
+    "root-coord",
+    "query-coord",
+    "query-node",
+    "index-coord",
+    "index-node",
+    "data-coord",
+    "data-node",
+)
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+class ServiceError(RuntimeError):
+    """A service that cannot be had; the message names the package or shows what the service said."""
+
+
+@contextmanager
+def mariadb(directory: Path) -> Iterator[str]:
+    """A private MariaDB; yields its URL without a database, `mysql+pymysql://root@127.0.0.1:PORT`."""
+    server, installer = find_mariadb()
+    data, log = directory / "data", directory / "mariadb.log"
+    directory.mkdir(parents=True, exist_ok=True)
+    user = ["--user=root"] if os.geteuid() == 0 else []
+    if not data.exists():
+        options = [f"--datadir={data}", "--skip-test-db", "--auth-root-authentication-method=normal"]
+        _run([installer, "--no-defaults", *user, *options], "mariadb-install-db")
+    with tempfile.TemporaryDirectory(prefix="refrain-") as short:  # a socket's path ends at 107 bytes
+
+        def start() -> tuple[subprocess.Popen[bytes], str]:
+            (port,) = free_ports(1)
+            options = [f"--datadir={data}", f"--port={port}", f"--socket={short}/s", "--bind-address=127.0.0.1"]
+            command = [server, "--no-defaults", *user, *options, "--innodb-buffer-pool-size=64M"]
+            return _spawn(command, log, signal.SIGTERM), f"mysql+pymysql://root@127.0.0.1:{port}"
+
+        with _running(start, _mariadb_answers, signal.SIGTERM, log) as url:
+            yield url
+
+
+@contextmanager
+def milvus(directory: Path) -> Iterator[str]:
+    """A private Milvus server; yields its address, `http://127.0.0.1:PORT`."""
+    server = Path(sys.executable).with_name("milvus-server")
+    if not server.exists():
+        raise ServiceError("Milvus is missing: install the PyPI package milvus==2.3.5 (extra `dev`)")
+    directory.mkdir(parents=True, exist_ok=True)
+    log = directory / "milvus.log"
+
+    def start() -> tuple[subprocess.Popen[bytes], str]:
+        peer, *ports = free_ports(len(MILVUS_PORTS) + 1)
+        options = [f"--{name}-port={port}" for name, port in zip(MILVUS_PORTS, ports, strict=True)]
+        etcd = directory / "etcd.yaml"
+        etcd.write_text(_etcd_config(ports[MILVUS_PORTS.index("etcd")], peer), encoding="utf-8")
+        command = [str(server), "--data", str(directory), *options]
+        process = _spawn(command, log, signal.SIGINT, {"ETCD_CONFIG_PATH": str(etcd)})
+        return process, f"http://127.0.0.1:{ports[0]}"
+
+    def answers(_uri: str) -> bool:
+        return "Ctrl+C to exit" in log.read_text(encoding="utf-8", errors="replace")
+
+    with _running(start, answers, signal.SIGINT, log) as uri:
+        yield uri
+
+
+def find_mariadb() -> tuple[str, str]:
+    """Paths of `mariadbd` and `mariadb-install-db`; installs Debian's package if root. Raises ServiceError."""
+    found = _find("mariadbd"), _find("mariadb-install-db")
+    if None in found and os.geteuid() == 0 and shutil.which("apt-get"):
+        install = ["apt-get", "-o", "DPkg::Lock::Timeout=300", "install", "-y", "--no-install-recommends"]
+        with contextlib.suppress(ServiceError):
+            _run(["apt-get", "update"], "apt-get update")
+        _run([*install, "mariadb-server"], "apt-get install mariadb-server")
+        found = _find("mariadbd"), _find("mariadb-install-db")
+    server, installer = found
+    if server is None or installer is None:
+        raise ServiceError("MariaDB is missing: install the package mariadb-server")
+    return server, installer
+
+
+def free_ports(count: int) -> list[int]:
+    """Different ports that nobody listens on just now."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+@contextmanager
+def _running(
+    start: Callable[[], tuple[subprocess.Popen[bytes], str]],
+    answers: Callable[[str], bool],
+    ending: signal.Signals,
+    log: Path,
+) -> Iterator[str]:
+    """Start a service, wait until it answers, end it afterwards; yields its address."""
+    for _ in range(TRIES):
+        process, address = start()
+        try:
+            if _wait(process, lambda address=address: answers(address)):  # type: ignore[misc]
+                yield address
+                return
+        finally:
+            _end(process, ending)
+    raise ServiceError(f"{log.stem} does not come up:\n{_tail(log)}")
+
+
+def _wait(process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> bool:
+    """Whether the service became ready before it ended or the time ran out."""
+    deadline = time.monotonic() + START_S
+    while process.poll() is None and time.monotonic() < deadline:
+        if ready():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def _spawn(
+    command: list[str], log: Path, ending: signal.Signals, environment: dict[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a service in a group of its own; it is told to end if we are killed."""
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=os.environ | (environment or {}) | {"PYTHONUNBUFFERED": "1"},
+            start_new_session=True,
+            preexec_fn=lambda: _LIBC.prctl(_PR_SET_PDEATHSIG, ending),
+        )
+
+
+def _end(process: subprocess.Popen[bytes], ending: signal.Signals) -> None:
+    """End a service and whatever is left of its group."""
+    if process.poll() is None:
+        process.send_signal(ending)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_S)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _mariadb_answers(url: str) -> bool:
+    try:
+        pymysql.connect(host="127.0.0.1", port=int(url.rsplit(":", 1)[1]), user="root").close()
+    except pymysql.err.OperationalError:
+        return False
+    return True
+
+
+def _etcd_config(client_port: int, peer_port: int) -> str:
+    """The etcd inside Milvus listens on 2379 and 2380 unless a file tells it otherwise."""
+    client, peer = f"http://127.0.0.1:{client_port}", f"http://127.0.0.1:{peer_port}"
+    return (
+        f"listen-client-urls: {client}\nadvertise-client-urls: {client}\nlisten-peer-urls: {peer}\n"
+        f"initial-advertise-peer-urls: {peer}\ninitial-cluster: default={peer}\n"
+    )
+
+
+def _find(program: str) -> str | None:
+    return shutil.which(program, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"]))
+
+
+def _run(command: list[str], what: str) -> None:
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
+    )
+    if done.returncode:
+        raise ServiceError(f"{what} failed:\n{(done.stdout + done.stderr)[-2000:]}")
+
+
+def _tail(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")[-2000:] if path.exists() else "(no log)"
+
+
+def main() -> int:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        tempfile.TemporaryDirectory(prefix="refrain-services-") as name,
+        mariadb(Path(name) / "mariadb") as url,
+        milvus(Path(name) / "milvus") as uri,
+    ):
+        print(f"metadata=mysql metadata.url={url}/refrain vectors=milvus vectors.uri={uri}", flush=True)
+        signal.pause()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

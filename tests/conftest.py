@@ -1,0 +1,37 @@
+"""Real services for the tests that ask for them, started once a session; one that cannot be had is an error."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts.services import mariadb, milvus
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def mariadb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a database on a private MariaDB; the database is created by whoever opens it first."""
+    with mariadb(tmp_path_factory.mktemp("mariadb")) as server:
+        yield f"{server}/refrain"
+
+
+@pytest.fixture
+def fresh_mysql_url(mariadb_url: str) -> str:
+    """URL of a database that nobody has used."""
+    return f"{mariadb_url}_{next(_numbers)}"
+
+
+@pytest.fixture(scope="session")
+def milvus_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a private Milvus server."""
+    with milvus(tmp_path_factory.mktemp("milvus")) as uri:
+        yield uri
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """An empty home."""
+    return tmp_path / "home"
