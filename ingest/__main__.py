@@ -32,6 +32,8 @@ action=plan           what a run would do, and what that takes
 action=status         what the catalogue holds, and its last runs
 action=report         the report of the last run
 action=retry_failed   forget the rejects, then run
+action=promote        let the newest generation that is ready answer (another encoder's, say)
+action=rollback       let the one before answer again
 
 Exit codes: 0 done · 1 infrastructure failed, run it again · 2 configuration · 3 cannot start, or another job
 holds the catalogue · 4 too many rejects (error_budget) · 5 done, but files of the listing stand rejected, from
@@ -74,7 +76,7 @@ def act(arguments: Sequence[str], stop: StopSignal, job: Job | None) -> int:
                 print(status_text(config, metadata))
         case "report":
             report(config)
-        case "run" | "retry_failed":
+        case "run" | "retry_failed" | "promote" | "rollback":
             return run(config, stop, job)
     return ExitCode.DONE
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from ingest.stores import LakeConfig, MetadataConfig, VectorsConfig
 
-Action = Literal["plan", "run", "status", "report", "retry_failed"]
+Action = Literal["plan", "run", "status", "report", "retry_failed", "promote", "rollback"]
 OnRejects = Literal["exit5", "exit0"]
 
 

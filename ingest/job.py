@@ -17,13 +17,13 @@ from ingest.load import fill, generation_to_fill
 from ingest.model import Model, read_model
 from ingest.pipeline import embed_files
 from ingest.progress import Progress
-from ingest.publish import publish
+from ingest.publish import activate, drop_superseded, publish, to_promote, to_roll_back_to
 from ingest.ray_session import ray_session
 from ingest.receipts import Outcomes, Receipts
 from ingest.report import write_reports
 from ingest.runs import RejectLine, Run, RunRecord
 from ingest.stop import Stopped, StopSignal
-from ingest.stores import CatalogStore, Lake, Vectors, Work, open_lake, open_metadata, open_vectors
+from ingest.stores import CatalogStore, Generation, Lake, Vectors, Work, open_lake, open_metadata, open_vectors
 from ingest.verify import verify
 
 
@@ -37,10 +37,10 @@ class Stores:
 
 
 def run(config: IngestConfig, stop: StopSignal) -> RunRecord:
-    """Do `action=run` or `retry_failed`; returns the record, which lies in its run directory too.
+    """Do what changes a catalogue: `action=run`, `retry_failed`, `promote`, `rollback`. Returns the run's record.
 
-    Raises PreflightError (also CatalogLocked) before anything was begun, InfrastructureError or ErrorBudgetSpent
-    after it, Stopped on SIGTERM.
+    Raises PreflightError (also CatalogLocked) before anything was begun, InfrastructureError or ErrorBudgetSpent after
+    it, Stopped on SIGTERM.
     """
     model = read_model(config.encoder)
     with open_stores(config) as stores, stores.catalog.lock():
@@ -76,9 +76,20 @@ class Job:
     model: Model
 
     def run(self) -> None:
+        """Do what the action says."""
+        match self.config.action:
+            case "promote":
+                self._switch(to_promote(self.stores.catalog))
+            case "rollback":
+                self._switch(to_roll_back_to(self.stores.catalog))
+            case "retry_failed":
+                self.stores.catalog.forget_rejects(self.model.checksum)
+                self._ingest()
+            case _:
+                self._ingest()
+
+    def _ingest(self) -> None:
         catalog, encoder = self.stores.catalog, self.model.checksum
-        if self.config.action == "retry_failed":
-            catalog.forget_rejects(encoder)
         with self.current.stage("list"):
             listing = self._list()
         work = list(catalog.pending(encoder))
@@ -137,14 +148,26 @@ class Job:
         catalog, vectors = self.stores.catalog, self.stores.vectors
         generation = generation_to_fill(catalog, vectors, self.config, self.model)
         progress.stage("loading")
+        self._fill(generation)
+        with self.current.stage("publish"):
+            self.current.record.counts.published = publish(generation, catalog, vectors)
+
+    def _fill(self, generation: Generation) -> None:
+        """Bring a generation up to the ledger, and make sure that it is there."""
+        catalog, vectors = self.stores.catalog, self.stores.vectors
         with self.current.stage("load"):
             for _ in fill(generation, catalog, vectors, self.stores.lake, self.config.compute.load_batch):
                 self.stop.check()
-        progress.stage("verifying")
         with self.current.stage("verify"):
             verify(generation, catalog, vectors)
+
+    def _switch(self, generation: Generation) -> None:
+        """Promote or roll back: what came and went since the generation was filled is made up for first."""
+        self._fill(generation)
         with self.current.stage("publish"):
-            self.current.record.counts.published = publish(generation, catalog, vectors)
+            activate(generation, self.stores.catalog, self.stores.vectors)
+            drop_superseded(generation, self.stores.catalog, self.stores.vectors)
+        self.current.record.message = f"{generation.collection} answers now"
 
     def _report_rejects(self, listing: Listing) -> None:
         unusable = [RejectLine(entry.uri, entry.code, entry.reason) for entry in listing.unusable]
@@ -159,7 +182,7 @@ def _recorded(current: Run, catalog: CatalogStore) -> Iterator[None]:
     catalog.start_run(record.run_id, record.action)
     try:
         yield
-        current.finish("done")
+        current.finish("done", record.message)
     except RefrainError as error:
         current.finish("failed", str(error))
         raise

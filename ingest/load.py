@@ -36,11 +36,20 @@ def collection_name(catalog: str, encoder: str, number: int) -> str:
     """A name Milvus takes, different for every catalogue, encoder and attempt.
 
     >>> collection_name("my.songs", "0123456789abcdef", 2)
-    'my_songs_7a45_01234567_2'
+    'my_songs_3939_01234567_2'
+    """
+    return f"{alias_name(catalog)}_{encoder[:8]}_{number}"
+
+
+def alias_name(catalog: str) -> str:
+    """The Milvus alias of what a catalogue answers from.
+
+    >>> alias_name("2020")
+    'c_2020_73a2'
     """
     slug = re.sub(r"\W", "_", catalog)
     letter_first = slug if slug[0].isalpha() else f"c_{slug}"
-    return f"{letter_first}_{hashlib.sha256(catalog.encode()).hexdigest()[:4]}_{encoder[:8]}_{number}"
+    return f"{letter_first}_{hashlib.sha256(catalog.encode()).hexdigest()[:4]}"
 
 
 def fill(

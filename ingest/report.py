@@ -35,14 +35,18 @@ def summary_line(record: RunRecord) -> str:
     counts = record.counts
     if record.state != "done":
         return f"run {record.run_id} {STATES[record.state]}" + (f": {record.message}" if record.message else "")
+    if record.action in ("promote", "rollback"):
+        return record.message or record.action
     if not counts.listed and not counts.rejected:
-        return "the source lists no audio: 0 tracks"
+        return "the source lists no audio: 0 tracks" + (f"; {counts.removed:,} removed" if counts.removed else "")
     rejected = f"; {counts.rejected:,} rejected ({_codes(record)})" if counts.rejected else ""
     if not counts.done and not counts.published:
-        return f"nothing to do: {counts.listed:,} tracks listed, all of them seen before{rejected}"
+        removed = f"; {counts.removed:,} removed, still answering" if counts.removed else ""
+        return f"nothing to do: {counts.listed:,} tracks listed, all of them seen before{removed}{rejected}"
     return (
         f"{counts.done:,} tracks, {record.audio_s / 3600:.1f} h of audio in {clock_time(record.elapsed_s)}"
-        f" ({speed_x(record):,.0f}× real time){rejected}"
+        f" ({speed_x(record):,.0f}× real time): {counts.new:,} new, {counts.changed:,} changed, {counts.removed:,} removed"
+        f"{rejected}"
     )
 
 
