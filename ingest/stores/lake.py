@@ -28,6 +28,7 @@ from ingest.stores.config import LakeConfig, check_catalog_name
 from ingest.stores.lake_files import LakeFiles
 
 SCHEMA_VERSION = "1"
+COLUMNS = ["recording_id", "window", "segment", "vector"]
 SUFFIX = ".parquet"
 ENCODER_KEY, VERSION_KEY = b"refrain.encoder", b"refrain.schema"
 
@@ -80,7 +81,8 @@ class Lake:
         name = hashlib.sha256(b"".join(struct.pack("<qi", *key) for key in keys)).hexdigest() + SUFFIX
         buffer = io.BytesIO()
         table = _table(encoder, ordered)
-        pq.write_table(table, buffer, compression="zstd", use_dictionary=["recording_id", "window"])
+        dictionary = COLUMNS[:2]
+        pq.write_table(table, buffer, compression="zstd", use_dictionary=dictionary, write_page_checksum=True)
         content = buffer.getvalue()
         self._files.write(f"{_folder(encoder)}/{name}", content)
         return LakeReceipt(name, table.num_rows, hashlib.sha256(content).hexdigest())
@@ -113,11 +115,11 @@ class Lake:
     def _read_table(self, path: str, encoder: str) -> pa.Table:
         content = self._files.read(path)
         try:
-            table = pq.read_table(io.BytesIO(content))
+            table = pq.read_table(io.BytesIO(content), page_checksum_verification=True)
         except (pa.ArrowException, OSError) as error:
             raise LakeError(f"{self._files.place(path)} is corrupt: {str(error).splitlines()[0]}") from error
         metadata = table.schema.metadata or {}
-        if metadata.get(VERSION_KEY) != SCHEMA_VERSION.encode():
+        if metadata.get(VERSION_KEY) != SCHEMA_VERSION.encode() or not _is_ours(table.schema):
             raise LakeError(f"{self._files.place(path)} has a schema that this version does not read")
         if metadata.get(ENCODER_KEY) != encoder.encode():
             raise LakeError(f"{self._files.place(path)} was written by another encoder")
@@ -146,18 +148,28 @@ def _table(encoder: str, units: Sequence[LakeUnit]) -> pa.Table:
         if unit.vectors.ndim != 2 or unit.segments.shape != unit.vectors.shape[:1]:
             raise LakeError(f"recording {unit.recording_id}: segments and vectors do not fit")
     counts = [len(unit.segments) for unit in units]
-    vectors = np.concatenate([unit.vectors for unit in units]).astype(np.float16)
+    with np.errstate(over="ignore"):  # looked at below
+        vectors = np.concatenate([unit.vectors for unit in units]).astype(np.float16)
     if not np.isfinite(vectors).all():
-        raise LakeError("a vector is not finite")
+        raise LakeError("a vector is not finite in float16")
     return pa.table(
-        {
-            "recording_id": np.repeat(np.array([unit.recording_id for unit in units], np.int64), counts),
-            "window": np.repeat(np.array([unit.window for unit in units], np.int32), counts),
-            "segment": np.concatenate([unit.segments for unit in units]).astype(np.int32),
-            "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1]),
-        },
+        [
+            np.repeat(np.array([unit.recording_id for unit in units], np.int64), counts),
+            np.repeat(np.array([unit.window for unit in units], np.int32), counts),
+            np.concatenate([unit.segments for unit in units]).astype(np.int32),
+            pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1]),
+        ],
+        names=COLUMNS,
         metadata={ENCODER_KEY: encoder.encode(), VERSION_KEY: SCHEMA_VERSION.encode()},
     )
+
+
+def _is_ours(schema: pa.Schema) -> bool:
+    types = [pa.int64(), pa.int32(), pa.int32()]
+    if schema.names != COLUMNS or schema.types[:3] != types:
+        return False
+    vector = schema.types[3]
+    return bool(pa.types.is_fixed_size_list(vector) and vector.value_type == pa.float16())
 
 
 def _vectors(table: pa.Table) -> LakeVectors:
