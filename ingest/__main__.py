@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from conf import compose, describe
+from ingest import ray_environment
 from ingest.catalog import list_catalog
 from ingest.checks import check
 from ingest.config import IngestConfig
@@ -105,7 +106,7 @@ def report(config: IngestConfig) -> None:
 
 def run(config: IngestConfig, stop: StopSignal, job: Job | None) -> int:
     """Do the job and say what came of it."""
-    record = (job or _ray_job())(config, stop)
+    record = (job or _ray_job(config))(config, stop)
     for line in reject_lines(record):
         print(f"rejected: {line}")
     print(summary_line(record))
@@ -114,7 +115,9 @@ def run(config: IngestConfig, stop: StopSignal, job: Job | None) -> int:
     return ExitCode.REJECTS if rejected else ExitCode.DONE
 
 
-def _ray_job() -> Job:
+def _ray_job(config: IngestConfig) -> Job:
+    if config.compute.address == "local":
+        ray_environment.prepare()
     from ingest.job import run as run_job  # brings Ray and torch, which the other actions do not wait for
 
     return run_job

@@ -94,12 +94,15 @@ class Job:
             listing = self._list()
         work = list(catalog.pending(encoder))
         with Progress(len(work), every_s=self.config.progress.every_s) as progress:
-            if work:
-                with self.current.stage("embed"):
-                    self._embed(work, listing, progress)
-            self._load(progress)
+            try:
+                if work:
+                    with self.current.stage("embed"):
+                        self._embed(work, listing, progress)
+                self._load(progress)
+            finally:
+                self.current.record.samples = progress.samples
+                self._report_rejects(listing)
         self.stores.lake.sweep(encoder, catalog.named_lake_files(encoder))
-        self._report_rejects(listing)
 
     def _list(self) -> Listing:
         listing = list_catalog(self.config.catalog, self.config.home_dir)
@@ -119,7 +122,6 @@ class Job:
                 self.stop.check()
                 self._commit(receipts.add(rows), progress)
                 self._check_budget(listing, progress)
-        self.current.record.samples = progress.samples
         missing = len(work) - progress.tracks - progress.rejected
         if missing:
             raise InfrastructureError(f"{missing} files went into the pipeline and did not come out; run it again")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
-import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import ray
 import ray.data
@@ -17,13 +16,7 @@ from ingest.config import ComputeConfig
 from ingest.errors import InfrastructureError, PreflightError
 from ingest.pipeline import decode_actors
 
-ENVIRONMENT = {
-    "RAY_AUTH_MODE": "token",  # Ray listens on every interface: whoever has no token gets nothing
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what it warns of otherwise
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # its files have the rest; what fails is raised here too
-    "RAY_agent_register_timeout_ms": "120000",  # by default 30000, too short for a machine that has other work
-}
+START_ATTEMPTS = 3  # Ray gives its node 30 s to come up and no say in that: a second try finds a busy machine warmer
 
 
 @contextmanager
@@ -44,22 +37,26 @@ def ray_session(compute: ComputeConfig) -> Iterator[None]:
 
 
 def _connect(compute: ComputeConfig, folder: str | None) -> None:
-    try:
-        if folder is None:
-            ray.init(address=compute.address, log_to_driver=False, logging_level=logging.CRITICAL)
+    for attempt in range(1, START_ATTEMPTS + 1):
+        try:
+            ray.init(**_options(compute, folder), log_to_driver=False, logging_level=logging.CRITICAL)
             return
-        os.environ.update(ENVIRONMENT, RAY_AUTH_TOKEN=secrets.token_hex(32))
-        ray.init(
-            address="local",
-            num_cpus=logical_cpus(compute),
-            object_store_memory=compute.object_store_mb * 2**20 if compute.object_store_mb else None,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.CRITICAL,
-            _temp_dir=folder,
-        )
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        raise PreflightError(f"Ray does not start: {_first_line(error)}") from error
+        except Exception as error:
+            ray.shutdown()
+            if attempt == START_ATTEMPTS:
+                raise PreflightError(f"Ray does not start: {_first_line(error)}") from error
+
+
+def _options(compute: ComputeConfig, folder: str | None) -> dict[str, Any]:
+    if folder is None:
+        return {"address": compute.address}
+    return {
+        "address": "local",
+        "num_cpus": logical_cpus(compute),
+        "object_store_memory": compute.object_store_mb * 2**20 if compute.object_store_mb else None,
+        "include_dashboard": False,
+        "_temp_dir": folder,
+    }
 
 
 def logical_cpus(compute: ComputeConfig) -> int:
