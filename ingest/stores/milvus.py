@@ -93,7 +93,13 @@ class MilvusConnection:
         self._loaded = {}
         uri = self._lite.uri if self._lite else self._config.uri
         try:
-            return MilvusClient(uri=uri, token=self._config.token or "", timeout=self._config.timeout_s, dedicated=True)
+            return MilvusClient(
+                uri=uri,
+                token=self._config.token or "",
+                timeout=self._config.timeout_s,
+                dedicated=True,
+                grpc_options={"grpc.keepalive_permit_without_calls": False},  # Milvus Lite sends idle pingers away
+            )
         except _FAILURES as error:
             raise self._error("connect", error) from error
 
