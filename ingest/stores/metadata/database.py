@@ -118,7 +118,7 @@ def mysql_code(error: DBAPIError) -> int | None:
 def _mysql_url(config: MetadataConfig) -> URL:
     try:
         url = make_url(config.url or "")
-    except ArgumentError:  # its text would show the URL, with the password
+    except (ArgumentError, ValueError):  # its text would show the URL, with the password
         url = None
     if url is None or url.get_backend_name() != "mysql" or not url.host or not url.database:
         raise ConfigurationError(

@@ -26,10 +26,11 @@ def uri_hash(uri: str) -> str:
 
 
 def fit_version(version: str) -> str:
-    """The version itself, or a hash of one that is too long."""
-    if len(version) <= VERSION_LENGTH:
+    """The version itself, or a hash of one that is too long or not what every database can compare."""
+    encoded = version.encode("utf-8", "surrogatepass")
+    if len(version) <= VERSION_LENGTH and version.isascii() and version == version.rstrip():
         return version
-    return "sha256:" + hashlib.sha256(version.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"sha256:{hashlib.sha256(encoded).hexdigest()}"
 
 
 def clean(text: str | None) -> str | None:
