@@ -6,6 +6,7 @@
     service      one request: decode → embed → recognise  gate       how many at once
     embedder     the batched encoder                      generation what the catalogue serves now
     recogniser   embeddings → answer, without Ray         matcher    embeddings → recording, offset, speed
+    local_ray    the Ray that all of it runs on, process_tree and signals: how that ends
     schema       what goes over the wire                  problems   errors over the wire
     client       the caller's side                        web/       the page at /
 

@@ -7,13 +7,13 @@ import socket
 import sys
 from collections.abc import Sequence
 from enum import IntEnum
-from types import FrameType
 
 from conf import compose, describe
 from ingest.stores import ConfigurationError, InfrastructureError, open_metadata
 from serve.config import ServeConfig, check
 from serve.encoders import check_weights
 from serve.local_ray import DeploymentError, LocalRay
+from serve.signals import StopRequest, arm, disarm
 
 USAGE = """python -m serve home=DIR [option=value …]
 
@@ -32,13 +32,6 @@ class ExitCode(IntEnum):
 
 class PortError(Exception):
     """The address cannot be listened on."""
-
-
-class StopRequest(BaseException):
-    """A signal came. No Exception: nothing that handles errors eats it."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -98,29 +91,11 @@ def serve_until_stopped(config: ServeConfig) -> None:
     with LocalRay(config) as local:
         try:
             local.start()
-            arm()  # Ray took SIGTERM for itself
             print(f"Refrain serves catalogue {config.catalog.name!r} at {config.url}", flush=True)
             while True:
                 signal.pause()
         finally:
             disarm()
-
-
-def arm() -> None:
-    """Make the first SIGTERM or SIGINT a StopRequest."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        disarm()
-        raise StopRequest(number)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-
-
-def disarm() -> None:
-    """From here on signals are ignored: the end has begun, and it is bounded in time."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
 
 
 def complain(error: Exception, code: ExitCode) -> int:

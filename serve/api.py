@@ -12,11 +12,11 @@ from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 
-from serve import problems
 from serve.config import BoundsConfig
 from serve.edge import Edge
 from serve.generation import OK
 from serve.meter import Meter, NoMeter
+from serve.problems import MEDIA_TYPE, install
 from serve.schema import Health, Identification, Info, Problem, TrackAnswer
 from serve.uploads import read_clip
 
@@ -61,7 +61,7 @@ class Service(Protocol):
 
 def documented(**reasons: str) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route: status → the problems it may be. `s422="silent"` documents status 422."""
-    content = {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {
         int(status[1:]): {"description": reason, "model": Problem, "content": content}
         for status, reason in reasons.items()
@@ -85,7 +85,7 @@ def build_api(service: Service, meter: Meter | None = None, *, echo_request_id: 
         docs_url=None,
         redoc_url=None,
     )
-    problems.install(app)
+    install(app)
     add_queries(app, service, figures)
     add_state(app, service, figures)
     add_pages(app)

@@ -19,6 +19,8 @@ from serve.service import QueryService
 
 NAME = "refrain"
 SIDE_REQUESTS = 32  # health, metrics, pages and bodies still arriving, beside the queries
+DRAIN_S = 10.0  # for requests under way when a replica ends
+WAIT_LOOP_S = 0.5
 BACKPRESSURE = BackpressureConfig(status_code=503, retry_after_s=RETRY_AFTER_S)
 
 
@@ -61,10 +63,12 @@ def application(config: ServeConfig) -> Application:
     encoder = ENCODER.options(
         num_replicas=resources.embed_replicas,
         ray_actor_options={"num_cpus": resources.embed_cpus, "num_gpus": resources.embed_gpus},
-        max_ongoing_requests=2 * at_once,
+        # The API's gates bound what arrives; Serve wants no less here than the size of a batch.
+        max_ongoing_requests=max(at_once, resources.batch_embeddings),
         max_queued_requests=at_once,
         backpressure_config=BACKPRESSURE,
-        graceful_shutdown_timeout_s=10.0,
+        graceful_shutdown_timeout_s=DRAIN_S,
+        graceful_shutdown_wait_loop_s=WAIT_LOOP_S,
         max_constructor_retry_count=3,
     ).bind([config.encoder.weights], resources)
     app: Application = API.options(
@@ -73,7 +77,8 @@ def application(config: ServeConfig) -> Application:
         max_ongoing_requests=at_once + SIDE_REQUESTS,
         max_queued_requests=at_once,
         backpressure_config=BACKPRESSURE,
-        graceful_shutdown_timeout_s=10.0,
+        graceful_shutdown_timeout_s=DRAIN_S,
+        graceful_shutdown_wait_loop_s=WAIT_LOOP_S,
         max_constructor_retry_count=3,
     ).bind(config, encoder)
     return app

@@ -11,13 +11,8 @@ from ray.serve.handle import DeploymentHandle
 
 from ingest.fingerprint import Embeddings
 from serve.config import ResourcesConfig
-from serve.encoders import EmbedJob, EncoderSet
+from serve.encoders import EmbedJob, EncoderSet, embeddings_in
 from serve.problems import EncoderAway, Overloaded
-
-
-def embeddings_in(jobs: Sequence[EmbedJob]) -> int:
-    """The size of a batch: what it costs grows with the embeddings, not with the clips."""
-    return sum(job.embeddings for job in jobs)
 
 
 class EncoderReplica:

@@ -31,6 +31,11 @@ class EmbedJob:
         return max(1, int(len(self.samples) * self.ratio) // EMBEDDING_HOP)
 
 
+def embeddings_in(jobs: Sequence[EmbedJob]) -> int:
+    """The size of a batch: what it costs grows with the embeddings, not with the clips."""
+    return sum(job.embeddings for job in jobs)
+
+
 class ClipEmbedder(Protocol):
     """What a network must offer: `ingest.fingerprint.Embedder` does."""
 

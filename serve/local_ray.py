@@ -5,15 +5,22 @@ import math
 import os
 import secrets
 import shutil
+import signal
 import tempfile
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from serve.config import MIB, ResourcesConfig, ServeConfig
-from serve.process_tree import descendants, end
+from serve.process_tree import adopt_orphans, descendants, end
+from serve.signals import StopRequest, arm
 
-DRAIN_S = 20.0  # for Serve and Ray to end by themselves
+DRAIN_S = 15.0  # for Serve and Ray to end by themselves
+START_S = 180.0  # for Ray's node
+POLL_S = 0.2
 LAST_S = 1.5  # for what is left then, before each signal
 SHORT_PATH = 30  # characters: Ray's socket paths below it must stay under 107 bytes
 
@@ -21,6 +28,10 @@ ENVIRONMENT = {
     "RAY_AUTH_MODE": "token",  # Ray listens on every interface: whoever has no token gets nothing
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",  # by default 5, after which a slow proxy is killed
+    "RAY_agent_register_timeout_ms": "180000",  # likewise 30000
+    "RAY_worker_register_timeout_seconds": "180",  # likewise 60
+    "RAY_gcs_server_port_wait_time_s": "120",  # likewise 30
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what it warns of otherwise
     "RAY_metrics_report_interval_ms": "5000",
 }
 
@@ -42,21 +53,14 @@ class LocalRay:
 
     def start(self) -> None:
         """Returns when requests are answered. Raises DeploymentError."""
+        adopt_orphans()
         os.environ.update(ENVIRONMENT, RAY_AUTH_TOKEN=secrets.token_hex(32))
-        import ray
+        self._start_ray()
+        arm()
         from ray import serve
 
         from serve.app import NAME, application
 
-        resources = self._config.resources
-        ray.init(
-            address="local",
-            num_cpus=math.ceil(cpus(resources)),
-            object_store_memory=resources.object_store_mib * MIB,
-            include_dashboard=False,
-            logging_level=logging.ERROR,
-            _temp_dir=self.folder,
-        )
         logging.getLogger("ray.serve").setLevel(logging.ERROR)
         quiet = {"log_level": "WARNING", "enable_access_log": False}
         serve.start(
@@ -69,15 +73,61 @@ class LocalRay:
         except RuntimeError as error:
             raise DeploymentError(reason(serve.status(), NAME) or str(error)) from error
 
+    def _start_ray(self) -> None:
+        import ray
+
+        resources = self._config.resources
+        try:
+            with patience(START_S):
+                ray.init(
+                    address="local",
+                    num_cpus=math.ceil(cpus(resources)),
+                    object_store_memory=resources.object_store_mib * MIB,
+                    include_dashboard=False,
+                    logging_level=logging.ERROR,
+                    _temp_dir=self.folder,
+                )
+        except SystemExit:
+            raise StopRequest(signal.SIGTERM) from None  # the signal came while Ray had it
+        except Exception as error:
+            raise DeploymentError(f"Ray does not start: {error}") from error
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        started = descendants(os.getpid())
         ending = threading.Thread(target=_shut_down, daemon=True)
         ending.start()
         ending.join(DRAIN_S)
-        end(started, LAST_S)
+        end(descendants(os.getpid()), LAST_S)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextmanager
+def patience(limit_s: float) -> Iterator[None]:
+    """Let Ray's node take longer to come up than the 30 s that are written into `ray._private.node`.
+
+    Its two Python agents alone take that long on a busy two-core machine. The look whether the node is there, which
+    Ray repeats for 30 s, does not come back before it is, or before the limit.
+    """
+    from ray._private import services
+
+    look: Any = services.get_node
+
+    def look_patiently(address: str, node_id: str) -> Any:
+        deadline = time.monotonic() + limit_s
+        while True:
+            try:
+                return look(address, node_id)
+            except RuntimeError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(POLL_S)
+
+    services.get_node = look_patiently
+    try:
+        yield
+    finally:
+        services.get_node = look
 
 
 def cpus(resources: ResourcesConfig) -> float:
@@ -97,6 +147,8 @@ def _shut_down() -> None:
     import ray
     from ray import serve
 
+    from serve.app import NAME
+
     if ray.is_initialized():
-        serve.shutdown()  # type: ignore[no-untyped-call]
+        serve.delete(NAME)  # drains; serve.shutdown() would also report the controller's end as a failure
         ray.shutdown()

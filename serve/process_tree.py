@@ -1,5 +1,6 @@
 """The processes below this one, read from /proc: what was started must be gone at the end."""
 
+import ctypes
 import os
 import signal
 import time
@@ -25,6 +26,14 @@ class Process:
     def alive(self) -> bool:
         now = read_process(self.pid)
         return now is not None and now.started == self.started and not now.zombie
+
+
+PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
+
+
+def adopt_orphans() -> None:
+    """Make this process, not init, the parent of whatever its descendants leave behind, so that it is found below."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def read_process(pid: int) -> Process | None:

@@ -1,10 +1,12 @@
 """A small catalogue in memory with the real service around it."""
 
-from dataclasses import dataclass, field, replace
+import functools
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from conf import compose
+from ingest.fingerprint import Embeddings
 from ingest.fingerprint.pcm import to_int16
 from serve.api import build_api
 from serve.config import ServeConfig
@@ -25,6 +27,12 @@ def config(*options: str) -> ServeConfig:
     return compose("serve", ["home=/nonexistent", *options], ServeConfig)
 
 
+@functools.cache
+def embedded_melody(seed: int) -> tuple[Samples, Embeddings]:
+    song = melody(seed, TRACK_S)
+    return song, SpectralEmbedder().embed(to_int16(song))
+
+
 @dataclass
 class World:
     """Three melodies, published as tracks 1 to 3, and the pointer on their collection."""
@@ -38,7 +46,10 @@ class World:
     def with_songs(cls) -> "World":
         world = cls()
         for number in (1, 2, 3):
-            world.add(number, melody(number, TRACK_S))
+            song, embeddings = embedded_melody(number)
+            world.songs[number] = song
+            world.vectors.add(COLLECTION, number, embeddings)
+            world.catalog.add(number, f"song {number}.flac")
         world.catalog.activate(COLLECTION)
         return world
 
@@ -73,7 +84,3 @@ def noisy(samples: Samples, ratio: float = 0.1) -> Samples:
     """With white noise at a share of the signal's level."""
     noise = np.random.default_rng(9).standard_normal(len(samples))
     return (samples + ratio * samples.std() * noise).astype(np.float32)
-
-
-def renamed(world: World, number: int, title: str) -> None:
-    world.catalog.tracks[number] = replace(world.catalog.tracks[number], title=title)
