@@ -8,8 +8,9 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import track
@@ -21,6 +22,8 @@ from scripts.music.catalog import Song, catalog, unknown, write_songs
 from serve.client import Client, ClientError
 
 UNKNOWN_SONGS = 2
+
+Item = TypeVar("Item")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -75,15 +78,20 @@ def _compose(console: Console, home: Path, songs: list[Song], unheard: list[Song
     console.print(f"{len(songs)} songs, {minutes:.0f} minutes, in {len({song.form for song in songs})} formats")
     for folder, pieces in ((home / "music", songs), (home / "unknown", unheard)):
         written = write_songs(folder, pieces)
-        for _ in track(written, folder.name, total=len(pieces), console=console, transient=True):
+        for _ in _progress(console, written, folder.name, len(pieces)):
             pass
+
+
+def _progress(console: Console, items: Iterable[Item], what: str, total: int) -> Iterable[Item]:
+    """A bar while it lasts, on a terminal; elsewhere nothing."""
+    return track(items, what, total, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _cut(console: Console, home: Path, trials: Sequence[Trial]) -> list[Path]:
     """The clips as files, in order."""
     console.rule("Spoil")
     clips = []
-    for number, trial in enumerate(track(trials, "clips", console=console, transient=True), 1):
+    for number, trial in enumerate(_progress(console, trials, "clips", len(trials)), 1):
         clips.append(cut(trial, number, home / ("music" if trial.known else "unknown"), home / "clips"))
     console.print(f"{len(clips)} clips, cut at random places and spoilt")
     return clips
