@@ -1,0 +1,71 @@
+"""The loss against a naive one, and what it rewards."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ingest.training.loss import SAME_MOMENT, contrastive_loss
+
+
+def unit(rng: np.random.Generator, rows: int, dim: int = 8) -> Tensor:
+    return functional.normalize(torch.from_numpy(rng.standard_normal((rows, dim))), dim=1)
+
+
+def naive(clean: np.ndarray, spoilt: np.ndarray, temperature: float) -> float:
+    """The definition, pair by pair."""
+    rows = range(len(clean))
+    repeat = {(i, j) for i in rows for j in rows if i != j and clean[i] @ clean[j] > SAME_MOMENT}
+    there, back = [], []
+    for i in rows:
+        others = [j for j in rows if (i, j) not in repeat]
+        found = np.exp(spoilt[i] @ clean[i] / temperature)
+        to_clean = sum(np.exp(spoilt[i] @ clean[j] / temperature) for j in others)
+        to_spoilt = sum(np.exp(spoilt[i] @ spoilt[j] / temperature) for j in others if j != i)
+        from_clean = sum(np.exp(clean[i] @ spoilt[j] / temperature) for j in others)
+        there.append(-np.log(found / (to_clean + to_spoilt)))
+        back.append(-np.log(found / from_clean))
+    return float((np.mean(there) + np.mean(back)) / 2)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("temperature", [0.05, 0.5])
+def test_it_is_the_definition(seed: int, temperature: float) -> None:
+    """Equal to the sum written out pair by pair, repeats of a passage left out."""
+    rng = np.random.default_rng(seed)
+    clean, spoilt = unit(rng, 12), unit(rng, 12)
+    clean[5], clean[9] = clean[2], functional.normalize(clean[3] + 0.01, dim=0)
+    found = contrastive_loss(clean, spoilt, temperature)
+    assert float(found) == pytest.approx(naive(clean.numpy(), spoilt.numpy(), temperature), rel=1e-5)
+
+
+def test_true_pairs_cost_nothing_and_false_ones_much() -> None:
+    """Orthogonal moments found perfectly: next to no loss. Each taken for its neighbour: a great one."""
+    moments = torch.eye(8)
+    assert float(contrastive_loss(moments, moments, 0.05)) < 1e-6
+    assert float(contrastive_loss(moments, moments.roll(1, 0), 0.05)) > 10
+
+
+def test_loops_do_not_count_against_each_other() -> None:
+    """A passage that returns note for note is no negative: the loss stays as small as without it."""
+    moments = torch.eye(4)
+    repeated = torch.cat([moments, moments])
+    assert float(contrastive_loss(repeated, repeated, 0.05)) < 1e-6
+
+
+def test_shared_noise_is_no_likeness() -> None:
+    """Spoilt vectors that lean towards each other cost more than ones that lean as far elsewhere."""
+    clean, hum = torch.eye(8)[:4], torch.eye(8)[7]
+    apart = torch.stack([functional.normalize(clean[i] + torch.eye(8)[4 + i % 3] * 0.8, dim=0) for i in range(4)])
+    together = functional.normalize(clean + 0.8 * hum, dim=1)
+    assert contrastive_loss(clean, together, 0.05) > contrastive_loss(clean, apart, 0.05)
+
+
+def test_gradients_are_finite_at_the_extremes() -> None:
+    """All vectors equal, or a batch of one: nothing becomes infinite."""
+    for rows in (torch.ones(6, 4), torch.eye(4)[:1]):
+        clean = functional.normalize(rows, dim=1).requires_grad_()
+        loss = contrastive_loss(clean, functional.normalize(rows, dim=1), 0.05)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch has no type for it
+        assert clean.grad is not None and torch.isfinite(clean.grad).all() and torch.isfinite(loss)
