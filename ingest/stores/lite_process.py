@@ -25,7 +25,6 @@ from ingest.stores.gate import Gate, GateInterceptor
 LINGER_S = 2.0  # without users, so that commands in a row share one server
 WATCH_S = 0.25
 GRACE_S = 5.0  # for requests under way
-START_S = 10.0  # for a predecessor to let go
 WORKERS = 10
 MESSAGE_LIMIT_BYTES = 256 << 20
 
