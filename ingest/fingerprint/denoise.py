@@ -9,19 +9,32 @@ import numpy as np
 
 from ingest.fingerprint.grid import SAMPLE_RATE
 
-PIECE_S = 60.0  # how much of a stream is cleaned at a time: the estimate of the noise wants seconds, not blocks
+PROFILE_S = (
+    0.5  # the quietest stretch of so much shows what the noise is like: gating by the whole clip gates its notes
+)
+PIECE_S = 60.0  # how much of a stream is cleaned at a time: the decoder's blocks are far too short
 
 
 def denoise(samples: np.ndarray, strength: float = 0.8) -> np.ndarray:
-    """float32 [T] with steady and slowly changing noise turned down by `strength` (0 … 1)."""
+    """float32 [T] with steady noise turned down by `strength` (0 … 1). Clips no longer than the profile stay."""
     from noisereduce import reduce_noise
 
-    if not samples.any():
+    profile = quietest(samples, round(PROFILE_S * SAMPLE_RATE))
+    if len(profile) == len(samples) or not profile.any():
         return samples
     cleaned = reduce_noise(
-        y=samples, sr=SAMPLE_RATE, stationary=False, prop_decrease=strength, n_fft=512, time_constant_s=1.0
+        y=samples, sr=SAMPLE_RATE, stationary=True, y_noise=profile, prop_decrease=strength, n_fft=512
     )
     return np.asarray(cleaned, np.float32)
+
+
+def quietest(samples: np.ndarray, length: int) -> np.ndarray:
+    """The stretch [length] of least energy, or all of [T] where that is shorter."""
+    energy = np.concatenate([[0.0], np.cumsum(np.square(samples, dtype=np.float64))])
+    if len(samples) <= length:
+        return samples
+    start = int(np.argmin(energy[length:] - energy[:-length]))
+    return samples[start : start + length]
 
 
 def denoise_blocks(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

@@ -19,7 +19,7 @@ PAST_S = 1.0  # sound before the clip, so that the tail of a room is real
 
 @dataclass
 class PairConfig:
-    """A step: clips of one of `clip_s`, `seconds_a_step` with what is heard around them, compared every `spacing` cells."""
+    """A step: `seconds_a_step` of clips of one of `clip_s`, surroundings counted, compared every `spacing` cells."""
 
     seconds_a_step: float = 200.0
     clip_s: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0)

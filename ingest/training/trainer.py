@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 
 from ingest.fingerprint.embedder import Embedder
 from ingest.fingerprint.encoder import Encoder, EncoderConfig, load_encoder, save_encoder, seeded_encoder
+from ingest.fingerprint.frontend import FrontEnd
 from ingest.training.loss import contrastive_loss
 from ingest.training.pairs import PairBatch, PairDataset
 from ingest.training.validate import ValidationSet, recall_at_one
@@ -107,12 +108,7 @@ class Trainer:
 
     def _vectors(self, batch: PairBatch) -> tuple[Tensor, Tensor]:
         """Unit vectors [P, D] of the same moments, clean and spoilt; normalised together, as they are searched."""
-        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
-            clean_bands = self.encoder.front_end(torch.from_numpy(batch.clean).to(self.device))
-            spoilt_bands = self.encoder.front_end(torch.from_numpy(batch.spoilt).to(self.device))
-            if batch.tempo != 1.0:
-                frames = round(spoilt_bands.shape[-1] / batch.tempo)
-                spoilt_bands = functional.interpolate(spoilt_bands, size=frames, mode="linear")
+        clean_bands, spoilt_bands = bands_of(batch, self.encoder.front_end, self.device)
         both = functional.pad(clean_bands, (0, max(0, spoilt_bands.shape[-1] - clean_bands.shape[-1])))
         spoilt_bands = functional.pad(spoilt_bands, (0, both.shape[-1] - spoilt_bands.shape[-1]))
         vectors = self.encoder.network(torch.cat([both, spoilt_bands])).transpose(1, 2)
@@ -150,6 +146,17 @@ class Trainer:
         self.schedule.load_state_dict(state["schedule"])
         self.step, self.history = state["step"], state["history"]
         self.say(f"resumed at step {self.step}")
+
+
+def bands_of(batch: PairBatch, front_end: FrontEnd, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Bands [B, F, frames] of the clean stretches, and of the spoilt clips read at the batch's tempo."""
+    with torch.no_grad(), torch.autocast(device.type, enabled=False):
+        clean = front_end(torch.from_numpy(batch.clean).to(device))
+        spoilt = front_end(torch.from_numpy(batch.spoilt).to(device))
+        if batch.tempo != 1.0:
+            frames = round(spoilt.shape[-1] / batch.tempo)
+            spoilt = functional.interpolate(spoilt, size=frames, mode="linear")
+    return clean, spoilt
 
 
 def _as_is(batch: Any) -> Any:
