@@ -52,7 +52,7 @@ def read_tags(source: str | Path | BinaryIO) -> Tags:
 def clean_text(value: object) -> str | None:
     """A tag's value as one line of text that every store takes, or None."""
     text = str(value).encode("utf-8", "ignore").decode("utf-8").replace("\0", " ")
-    return " ".join(text.split())[:LONGEST] or None
+    return " ".join(text.split())[:LONGEST].rstrip() or None
 
 
 def _text(tags: Any, names: tuple[str, ...]) -> str | None:
