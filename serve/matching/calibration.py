@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 
-MONOTONE = ("score", "lead", "evidence")  # more of these never lowers the confidence
+MONOTONE = ("score", "contrast", "lead", "evidence")  # more of these never lowers the confidence
 MAX_LOG_ODDS = 30.0  # keeps every confidence below 1, so that a threshold can lie above it
 
 
@@ -17,8 +17,9 @@ class Features:
     """What the confidence is a function of."""
 
     score: float  # mean cosine along the line
-    lead: float  # of the strength (the score, shrunk for few pairs) over the next different recording
-    evidence: float  # score · √pairs
+    contrast: float  # the same above what the clip's embeddings have with just anything
+    lead: float  # of the strength (the contrast, shrunk for few pairs) over the next different recording
+    evidence: float  # contrast · √pairs
     log_pairs: float  # ln of the stored embeddings aligned with the clip
     coverage: float  # share of the clip's audible length that they cover
     audible: float  # share of the clip
@@ -38,7 +39,7 @@ class Calibration:
     """
 
     weights: Mapping[str, float] = field(
-        default_factory=lambda: {"score": 8.0, "lead": 12.0, "evidence": 2.0, "log_pairs": -0.5}
+        default_factory=lambda: {"contrast": 8.0, "lead": 12.0, "evidence": 2.0, "log_pairs": -0.5}
     )
     bias: float = -6.0
     threshold: float = 0.5

@@ -136,8 +136,9 @@ def _match(
 def _features(query: Query, place: Alignment, next_strength: float) -> Features:
     return Features(
         score=place.score,
+        contrast=place.contrast,
         lead=place.strength - next_strength,
-        evidence=float(place.score * np.sqrt(place.pairs)),
+        evidence=float(place.contrast * np.sqrt(place.pairs)),
         log_pairs=float(np.log(place.pairs)),
         coverage=place.coverage,
         audible=float(query.audible.mean()),

@@ -1,7 +1,7 @@
 """Lines scored exactly: the clip's embeddings against the stored ones along the line, then refined."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -9,6 +9,8 @@ from ingest.fingerprint.grid import EMBEDDING_HOP_S, SEGMENT_BITS, SEGMENT_HOP_S
 from serve.matching.contract import Bools, Floats, Ints, Query
 from serve.matching.settings import MatcherSettings
 from serve.matching.voting import Doubles, Lines, stored_centre_s
+
+BACKGROUND_PRIOR = 100  # cosines: with as many of its own an embedding's background is half its own
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,8 @@ class Alignment:
     offset_s: float
     slope: float
     score: float  # mean cosine of the pairs
-    strength: float  # the score, shrunk for few pairs and an unusual speed: what lines are compared by
+    contrast: float  # the same above what the clip's embeddings have with just anything
+    strength: float  # the contrast, shrunk for few pairs and an unusual speed: what lines are compared by
     pairs: int  # stored embeddings that met an audible one of the clip
     coverage: float  # share of the clip's audible length that the pairs cover
     first_segment: int  # of the M fetched
@@ -41,11 +44,20 @@ class Alignment:
 class Sheet:
     """A reading beside the stored embeddings of C lines."""
 
-    similarity: Floats  # [C, N, M]
+    similarity: Floats  # [C, N, M], cosines
+    background: Floats  # [N], what each embedding of the reading has with just anything
     between: Floats  # [N], cosine of each embedding of the reading and the next; 1 for the last
     audible: Bools  # [N]
     track_s: Floats  # [C, M], centre of each stored segment after the line's anchor
     present: Bools  # [C, M]
+
+    def contrasted(self) -> "Sheet":
+        """The same with cosines above each embedding's background.
+
+        Some embeddings are near to nearly all others, those of noise above all, and no encoder centres music on zero.
+        What is fetched for the lines is mostly wrong, so its median tells what is usual for an embedding of this clip.
+        """
+        return replace(self, similarity=self.similarity - self.background[:, None])
 
 
 def line_length(clip_s: float, settings: MatcherSettings) -> int:
@@ -70,9 +82,10 @@ def rescore(
     segments = first[:, None] + np.arange(line_length(clip_s, settings))
     vectors, present = _stored(lines.recordings, segments, reading.vectors.shape[1], fetch)
     sheet = _sheet(reading, vectors, present, stored_centre_s(segments) - lines.anchors_s[:, None])
-    moved_s, slopes = refine(sheet, lines, settings)
+    moved_s, slopes = refine(sheet.contrasted(), lines, settings)
     (totals,), (pairs,) = (found.T for found in score_lines(sheet, moved_s[:, None], slopes[:, None]))
-    strengths = strength(totals, pairs, slopes, clip_s, settings)
+    (contrasts,), _ = (found.T for found in score_lines(sheet.contrasted(), moved_s[:, None], slopes[:, None]))
+    strengths = strength(contrasts, pairs, slopes, clip_s, settings)
     possible = np.maximum(reading.audible.sum() * EMBEDDING_HOP_S * slopes / SEGMENT_HOP_S, 1.0)
     return [
         Alignment(
@@ -81,6 +94,7 @@ def rescore(
             offset_s=float(lines.anchors_s[c] + moved_s[c] - slopes[c] * clip_s / 2),
             slope=float(slopes[c]),
             score=float(totals[c] / pairs[c]),
+            contrast=float(contrasts[c] / pairs[c]),
             strength=float(strengths[c]),
             pairs=int(pairs[c]),
             coverage=float(min(pairs[c] / possible[c], 1.0)),
@@ -94,13 +108,24 @@ def rescore(
 
 def _sheet(reading: Query, vectors: Floats, present: Bools, track_s: Doubles) -> Sheet:
     between = np.einsum("nd,nd->n", reading.vectors[:-1], reading.vectors[1:])
+    similarity = np.asarray(reading.vectors @ vectors.transpose(0, 2, 1), np.float32)
     return Sheet(
-        similarity=np.asarray(reading.vectors @ vectors.transpose(0, 2, 1), np.float32),
+        similarity=similarity,
+        background=_background(similarity.transpose(1, 0, 2)[:, present]),
         between=np.append(between, 1.0).astype(np.float32),
         audible=reading.audible,
         track_s=track_s.astype(np.float32),
         present=present,
     )
+
+
+def _background(with_anything: Floats) -> Floats:
+    """Median of each row [N, ·]; where it rests on few numbers, shrunk towards that of all."""
+    if not with_anything.size:
+        return np.zeros(len(with_anything), np.float32)
+    overall = np.median(with_anything)
+    own = with_anything.shape[1] / (with_anything.shape[1] + BACKGROUND_PRIOR)
+    return np.asarray(overall + own * (np.median(with_anything, axis=1) - overall), np.float32)
 
 
 def _stored(
@@ -160,7 +185,7 @@ def score_lines(sheet: Sheet, moved_s: Floats, slopes: Floats) -> tuple[Floats, 
 
 
 def strength(totals: Floats, pairs: Ints, slopes: Floats, clip_s: float, settings: MatcherSettings) -> Doubles:
-    """What lines are compared by: the mean cosine, with `prior_pairs` of cosine 0 beside the pairs.
+    """What lines are compared by: the mean contrast, with `prior_pairs` of contrast 0 beside the pairs.
 
     The speed's cost is a prior: it weighs little beside many pairs and keeps one or two from inventing a
     speed.

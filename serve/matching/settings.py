@@ -31,8 +31,8 @@ class MatcherSettings:
     repeat_share: float = 0.6  # of the best line's votes, that makes another place of a recording worth rescoring
     offset_window_s: float = 0.448  # around the voted offset
     offset_step_s: float = 0.064  # refined to a quarter, then to an eighth of it
-    prior_pairs: float = 2.0  # pairs of cosine 0 that every line is given, so that few pairs prove little
-    speed_cost: float = 0.6  # pairs of cosine 1 that a unit of |ln speed| costs
+    prior_pairs: float = 2.0  # pairs of contrast 0 that every line is given, so that few pairs prove little
+    speed_cost: float = 0.6  # pairs of contrast 1 that a unit of |ln speed| costs
 
     # repeats and equals
     repeat_epsilon: float = 0.03  # score within which an earlier place of the same recording is preferred
@@ -40,6 +40,6 @@ class MatcherSettings:
     same_epsilon: float = 0.05  # score within which two recordings can be one
     same_share: float = 0.8  # of the longer one's pairs, that the shorter one of two alignments of one content has
     same_cosine: float = 0.995  # between stored embeddings of one content, at equal phases of the stored grid
-    same_cosine_between: float = 0.8  # likewise half a segment out of phase, where neighbours are interpolated
+    same_cosine_between: float = 0.85  # likewise half a segment out of phase, where neighbours are interpolated
     related_cosine: float = 0.8  # from which on another recording does not speak against the best one
-    chance_strength: float = 0.15  # the next recording's strength where there is none
+    chance_strength: float = 0.05  # the next recording's strength where there is none

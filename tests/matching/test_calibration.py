@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from serve.matching import Calibration, Features, choose_threshold
 
 NEUTRAL = Features(
-    score=0.5, lead=0.2, evidence=2.0, log_pairs=2.7, coverage=1.0, audible=1.0, log_clip_s=2.0, retuned=0.0
+    score=0.5,
+    contrast=0.4,
+    lead=0.2,
+    evidence=2.0,
+    log_pairs=2.7,
+    coverage=1.0,
+    audible=1.0,
+    log_clip_s=2.0,
+    retuned=0.0,
 )
 
 
@@ -60,7 +68,7 @@ def test_fit_needs_both_kinds(labels: list[bool]) -> None:
         Calibration.fit([NEUTRAL, NEUTRAL], labels)
 
 
-@given(st.floats(-1, 1), st.floats(0, 1), st.sampled_from(["score", "lead", "evidence"]))
+@given(st.floats(-1, 1), st.floats(0, 1), st.sampled_from(["score", "contrast", "lead", "evidence"]))
 def test_the_shipped_confidence_is_monotone(value: float, more: float, name: str) -> None:
     """More score, lead or evidence never lowers the confidence."""
     calibration = Calibration()

@@ -5,7 +5,7 @@ import pytest
 
 from ingest.fingerprint.grid import EMBEDDING_HOP_S, SEGMENT_HOP_S
 from serve.matching import Catalogue, MatcherSettings, identify, rank
-from tests.matching.world import DIM, Clip, Floats, Found, Ints, Shelf, Song, clip
+from tests.matching.world import DIM, Clip, Floats, Found, Ints, Shelf, Song, clip, unit
 
 SONGS = {number: Song.draw(number, 40.0) for number in range(1, 13)}
 
@@ -168,3 +168,17 @@ def test_a_long_clip_is_searched_within_the_limit() -> None:
     assert ranking.searched <= 100
     assert ranking.matches[0].recording_id == 60
     assert ranking.matches[0].offset_s == pytest.approx(5.0, abs=0.15)
+
+
+def test_an_encoder_that_is_centred_anywhere() -> None:
+    """Where all embeddings share a direction, cosine 0.45 with each other, the contrast is what a clip has above that.
+
+    Clips of a second, on which one or two stored embeddings lie, are still placed.
+    """
+    common = np.eye(DIM, dtype=np.float32)[0]
+    songs = {number: Song(unit(song.walk + common), song.duration_s) for number, song in SONGS.items()}
+    shelf = Shelf(songs)
+    for offset_s in np.arange(1.0, 30.0, 1.7):
+        match = rank(clip(songs[6], offset_s, 0.77, cosine=0.9, seed=int(offset_s)), shelf.catalogue()).matches[0]
+        assert (match.recording_id, match.offset_s) == (6, pytest.approx(offset_s, abs=0.3))
+        assert match.features.contrast == pytest.approx(match.score - 0.45, abs=0.15)

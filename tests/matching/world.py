@@ -1,7 +1,7 @@
 """A world without audio: recordings are smooth walks on the unit sphere, clips are noisy readings of them.
 
 A moment's embedding is the mean of about a second of white noise around it, as an encoder's is of a second of music:
-neighbours 0.128 s apart agree at 0.97, 0.512 s apart at 0.6, a second apart not at all.
+neighbours 0.128 s apart agree at 0.95, 0.512 s apart at 0.45, a second apart not at all.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from ingest.fingerprint.grid import EMBEDDING_HOP_S, SEGMENT_BITS, SEGMENT_HOP_S
 from serve.matching import Catalogue
 
 STEP_S = 0.016  # between the moments at which a walk is drawn
-CONTEXT = 63  # of those moments in an embedding
+CONTEXT = 93  # of those moments in an embedding
 DIM = 48
 
 Floats = npt.NDArray[np.float32]
