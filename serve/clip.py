@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ingest.fingerprint import SAMPLE_RATE, TooShort, decode
+from ingest.fingerprint import SAMPLE_RATE, TooShort, decode, denoise
 from ingest.fingerprint.pcm import to_int16
 
 MIN_CLIP_S = 0.5
@@ -26,8 +26,10 @@ class Clip:
     duration_s: float  # of what was sent
 
 
-def read_clip(data: bytes, *, clip_s: float, upload_s: float) -> Clip:
+def read_clip(data: bytes, *, clip_s: float, upload_s: float, denoised: bool = False) -> Clip:
     """Decode an upload; of one longer than `clip_s`, the loudest stretch of that length.
+
+    `denoised` turns steady noise down in it.
 
     Raises UnreadableAudio, NoAudioStream, TooShort, or TooLong beyond `upload_s`.
     """
@@ -36,7 +38,7 @@ def read_clip(data: bytes, *, clip_s: float, upload_s: float) -> Clip:
         raise TooShort(f"{audio.duration_s:.2f} s of audio; at least {MIN_CLIP_S} s are needed")
     start = loudest_stretch(audio.samples, round(clip_s * SAMPLE_RATE))
     stretch = audio.samples[start : start + round(clip_s * SAMPLE_RATE)]
-    return Clip(to_int16(stretch), start / SAMPLE_RATE, audio.duration_s)
+    return Clip(to_int16(denoise(stretch) if denoised else stretch), start / SAMPLE_RATE, audio.duration_s)
 
 
 def loudest_stretch(samples: npt.NDArray[np.float32], length: int) -> int:

@@ -30,6 +30,7 @@ class MatchingConfig:
 
     hits: int  # asked for each query embedding
     max_searched: int  # query embeddings searched of one clip
+    denoise: bool  # gate steady noise before a clip is embedded; docs/benchmarks.md shows what that does
     retunings_semitones: list[float]  # second readings of a clip that nothing matches well; each costs an embedding
 
     def settings(self) -> MatcherSettings:

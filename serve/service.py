@@ -85,10 +85,7 @@ class QueryService:
         recogniser = self._generations.serving()
         encoder = recogniser.generation.encoder if recogniser else None
         with watch.stage("decode"):
-            bounds = self.bounds
-            clip = await self._in_thread(
-                functools.partial(read_clip, data, clip_s=bounds.clip_s, upload_s=bounds.upload_s)
-            )
+            clip = await self._in_thread(functools.partial(self._read, data))
         with watch.stage("embed"):
             query = await self._encoder.embed(EmbedJob(clip.samples, encoder))
         if not query.audible.any():
@@ -104,6 +101,10 @@ class QueryService:
             matches=[match_of(match, clip.start_s) for match in found],
             timings_ms=watch.timings_ms(*STAGES),
         )
+
+    def _read(self, data: bytes) -> Clip:
+        denoised = self._config.matching.denoise
+        return read_clip(data, clip_s=self.bounds.clip_s, upload_s=self.bounds.upload_s, denoised=denoised)
 
     def _variants(
         self, clip: Clip, recogniser: Recogniser, watch: Stopwatch, loop: asyncio.AbstractEventLoop

@@ -97,6 +97,17 @@ def test_an_ipv6_host_makes_a_url() -> None:
     assert compose("serve", ["home=/tmp", "host=::1"], ServeConfig).url == "http://[::1]:8000/"
 
 
+def test_a_cluster_builds_the_application_from_options(tmp_path: Path) -> None:
+    """`serve.app:build`, with the options of a serve configuration, gives an application without touching a store."""
+    code = (
+        "from serve.app import build; "
+        f"print(type(build({{'home': {str(tmp_path)!r}, 'vectors': 'milvus', 'vectors.uri': 'http://m:19530'}})).__name__)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "Application\n"
+    assert not list(tmp_path.iterdir())
+
+
 STUBBORN = """
 import os, signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
