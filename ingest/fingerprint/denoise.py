@@ -9,9 +9,7 @@ import numpy as np
 
 from ingest.fingerprint.grid import SAMPLE_RATE
 
-PROFILE_S = (
-    0.5  # the quietest stretch of so much shows what the noise is like: gating by the whole clip gates its notes
-)
+PROFILE_S = 0.5  # the quietest stretch of so much shows the noise; gated by the whole clip, notes go like noise
 PIECE_S = 60.0  # how much of a stream is cleaned at a time: the decoder's blocks are far too short
 
 

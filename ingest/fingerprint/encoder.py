@@ -61,10 +61,22 @@ class Encoder(nn.Module):
 
 
 def save_encoder(encoder: Encoder, path: Path, notes: dict[str, str] | None = None) -> None:
-    """Write weights and configuration; `notes` (provenance, say) travel along."""
+    """Write weights and configuration; `notes` (provenance, say) travel along. Equal content makes equal files."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    metadata = {**(notes or {}), "config": json.dumps(asdict(encoder.config))}
+    # One entry: safetensors writes several in random order, and the checksum would be another each time.
+    metadata = {"config": json.dumps({**asdict(encoder.config), "notes": notes or {}}, sort_keys=True)}
     save_file({k: v.contiguous() for k, v in encoder.state_dict().items()}, str(path), metadata=metadata)
+
+
+def read_notes(path: Path | None = None) -> dict[str, str]:
+    """The notes that were written with an encoder. Raises ConfigurationError as `load_encoder` does."""
+    path = path or SHIPPED_WEIGHTS
+    try:
+        with safe_open(str(path), framework="pt") as stored:
+            notes = json.loads((stored.metadata() or {})["config"]).get("notes", {})
+        return {str(name): str(text) for name, text in notes.items()}
+    except (OSError, SafetensorError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ConfigurationError(f"encoder weights {path} cannot be read: {_line(error)}") from error
 
 
 def load_encoder(path: Path | None = None) -> tuple[Encoder, str]:

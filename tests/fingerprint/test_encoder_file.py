@@ -16,6 +16,7 @@ from ingest.fingerprint.encoder import (
     EncoderConfig,
     checksum_of,
     load_encoder,
+    read_notes,
     save_encoder,
     seeded_encoder,
 )
@@ -37,6 +38,7 @@ def test_a_stored_encoder_embeds_alike(config: EncoderConfig, tmp_path: Path) ->
     save_encoder(lively_encoder(config), path, {"note": "made for a test"})
     loaded, checksum = load_encoder(path)
     assert loaded.config == config
+    assert read_notes(path) == {"note": "made for a test"}
     assert not loaded.training and not any(parameter.requires_grad for parameter in loaded.parameters())
     samples = torch.from_numpy(melody(3.0))[None]
     with torch.inference_mode():
@@ -50,7 +52,7 @@ def test_the_checksum_tells_encoders_apart(tmp_path: Path) -> None:
     quieter = replace(NARROW, front_end=replace(NARROW.front_end, floor_dbfs=-70.0))
     encoders = [seeded_encoder(NARROW), seeded_encoder(NARROW), seeded_encoder(NARROW, 1), seeded_encoder(quieter)]
     for encoder, path in zip(encoders, paths, strict=True):
-        save_encoder(encoder, path)
+        save_encoder(encoder, path, {"note": "1", "more": "2", "and": "3", "last": "4"})
     a, b, c, d = map(checksum_of, paths)
     assert a == b and len({a, c, d}) == 3
 
@@ -112,6 +114,8 @@ def test_corrupt_weights_are_refused(damage: str, tmp_path: Path) -> None:
         path.mkdir()
     elif damage != "missing":
         path.write_bytes({"empty": b"", "text": b"hello" * 99, "cut": content[:-100]}[damage])
+    with pytest.raises(ConfigurationError, match=r"encoder weights .*weights\.safetensors cannot be read"):
+        read_notes(path)
     with pytest.raises(ConfigurationError, match=r"encoder weights .*weights\.safetensors cannot be read") as caught:
         load_encoder(path)
     assert "\n" not in str(caught.value)

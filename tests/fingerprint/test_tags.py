@@ -5,6 +5,7 @@
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -37,7 +38,7 @@ def in_mp3(path: Path) -> None:
 
 
 def in_riff_or_aiff(path: Path) -> None:
-    file = (WAVE if path.suffix == ".wav" else AIFF)(path)
+    file: Any = WAVE(path) if path.suffix == ".wav" else AIFF(path)
     file.add_tags()
     id3(file.tags)
     file.save()
