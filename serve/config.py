@@ -87,7 +87,7 @@ class ServeConfig:
 
     @property
     def home_path(self) -> Path:
-        return Path(self.home).expanduser().resolve()
+        return Path(self.home).absolute()
 
     @property
     def url(self) -> str:

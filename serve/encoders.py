@@ -58,7 +58,7 @@ class EncoderSet:
         """Load networks from safetensors files; None stands for the shipped one."""
         from ingest.fingerprint import Embedder
 
-        paths = [Path(path).expanduser() if path else None for path in weights]
+        paths = [Path(path) if path else None for path in weights]
         return cls([Embedder.load(path, device=device, threads=threads) for path in paths])
 
     @property
@@ -123,5 +123,5 @@ def ratio_of(semitones: float) -> Fraction:
 
 def check_weights(weights: str | None) -> None:
     """Raises ConfigurationError when the file is not there."""
-    if weights and not Path(weights).expanduser().is_file():
+    if weights and not Path(weights).is_file():
         raise ConfigurationError(f"encoder.weights={weights} is not a file")

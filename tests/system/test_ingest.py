@@ -1,0 +1,130 @@
+"""The ingest command as a whole, as processes on real stores."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scripts.music import compose
+from scripts.music.files import FORMATS, Tags, write
+from tests.system.catalogue import (
+    SAMPLE_RATE,
+    environment,
+    ingest,
+    left_in,
+    named_files,
+    write_piece,
+    write_pieces,
+)
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_second_run_does_nothing_and_changes_are_noticed(tmp_path: Path) -> None:
+    """Running again changes nothing and says so; a new, a changed and a removed file are noticed."""
+    music, home = tmp_path / "My Songs (2020), [x] ü#~ $HOME", tmp_path / "home"
+    paths = write_pieces(music, 4)
+    first = ingest(home, music)
+    assert first.returncode == 0, first.stderr
+    before = left_in(home, [str(path) for path in paths])
+    assert set(before.tracks) == {str(path) for path in paths}
+    assert before.tracks[str(paths[1])][2:5] == ("Piece 1", "The Composer", "XXABC2600001")
+    assert all(before.keys.values()) and before.vectors_stored == sum(map(len, before.keys.values()))
+
+    again = ingest(home, music)
+    assert again.returncode == 0 and "nothing to do" in again.stdout, again.stdout + again.stderr
+    assert left_in(home, [str(path) for path in paths]) == before
+
+    new = write_piece(music, 7)
+    write_piece(music, 2, duration_s=12.0)
+    paths[3].unlink()
+    changed = ingest(home, music)
+    assert changed.returncode == 0, changed.stderr
+    assert "1 new" in changed.stdout and "1 changed" in changed.stdout and "1 removed" in changed.stdout, changed.stdout
+    after = left_in(home, [str(path) for path in [*paths, new]])
+    assert after.keys[str(new)]
+    assert after.tracks[str(paths[0])] == before.tracks[str(paths[0])]
+    assert after.tracks[str(paths[2])][0] == before.tracks[str(paths[2])][0], "the public id stays"
+    assert after.tracks[str(paths[2])][1] != before.tracks[str(paths[2])][1], "the recording is another"
+    assert after.vectors_stored == sum(map(len, after.keys.values())), "the old recording's vectors are gone"
+    named, lying = named_files(home)
+    assert named <= lying
+
+
+def test_bad_files_are_named_and_good_ones_are_in(tmp_path: Path) -> None:
+    """Text, emptiness, silence and broken files are rejected with their reasons, exit 5; all else gets in."""
+    music, home = tmp_path / "music", tmp_path / "home"
+    good = write_pieces(music, 4)
+    (music / "text.mp3").write_text("These are words, not music.\n" * 200)
+    (music / "empty.mp3").touch()
+    tags = Tags("", "", "", None)
+    write(music / "silent.wav", np.zeros((1, 20 * SAMPLE_RATE), np.float32), SAMPLE_RATE, tags, FORMATS["wav"])
+    write(music / "short.wav", compose(9, 0.4, SAMPLE_RATE)[None], SAMPLE_RATE, tags, FORMATS["wav"])
+    write(music / "whole.mp3", compose(11, 30.0, SAMPLE_RATE)[None], SAMPLE_RATE, tags, FORMATS["mp3"])
+    whole = (music / "whole.mp3").read_bytes()
+    (music / "whole.mp3").unlink()
+    truncated = music / "truncated.mp3"
+    truncated.write_bytes(whole[: len(whole) // 2])
+    long = music / "long.flac"
+    pieces = [compose(seed, 30.0, SAMPLE_RATE) for seed in range(20, 24)]
+    write(long, np.concatenate(pieces)[None], SAMPLE_RATE, tags, FORMATS["flac"])
+    (music / "notes.txt").write_text("not listed as audio")
+
+    done = ingest(home, music, "audio.window_s=32")
+    assert done.returncode == 5, done.stdout + done.stderr
+    run = max((home / "runs").iterdir())
+    rejects = (run / "rejects.csv").read_text().splitlines()[1:]
+    found = {Path(line.split(",")[0]).name: line.split(",")[1] for line in rejects}
+    assert found == {
+        "text.mp3": "unreadable", "empty.mp3": "unreadable", "silent.wav": "silent", "short.wav": "too_short",
+    }  # fmt: skip
+    uris = sorted(str(path) for path in music.iterdir() if path.suffix != ".txt")
+    left = left_in(home, uris)
+    for path in [*good, truncated, long]:
+        assert left.keys[str(path)], f"{path.name} has vectors"
+    assert len(left.keys[str(long)]) == 120 * 1000 // 512 + 1, "every half second of the long one, across its windows"
+    exit0 = ingest(home, music, "on_rejects=exit0")
+    assert exit0.returncode == 0, "the rejects stand, but the caller does not mind"
+
+
+def test_a_manifest_names_what_the_tags_do_not(tmp_path: Path) -> None:
+    """Columns of a manifest win over tags inside the files; its relative uris lie beside it and stay as they are."""
+    paths = write_pieces(tmp_path / "music", 2)
+    manifest = tmp_path / "list.csv"
+    manifest.write_text(f'uri,title\nmusic/{paths[0].name},"Given, in the list"\nmusic/{paths[1].name},\n')
+    home = tmp_path / "home"
+    done = ingest(home, tmp_path / "unused", "catalog=manifest", f"catalog.path={manifest}")
+    assert done.returncode == 0, done.stderr
+    left = left_in(home, [f"music/{path.name}" for path in paths])
+    assert [row[2] for row in left.tracks.values()] == ["Given, in the list", "Piece 1"]
+    assert [row[3] for row in left.tracks.values()] == ["The Composer", "The Composer"]
+
+
+def test_a_second_job_on_the_same_catalogue_is_refused(tmp_path: Path) -> None:
+    """While one job holds the catalogue, another ends with exit 3 and one line."""
+    from ingest.stores import MetadataConfig, open_metadata
+
+    music, home = tmp_path / "music", tmp_path / "home"
+    write_pieces(music, 1)
+    with open_metadata(MetadataConfig(), home) as metadata, metadata.catalog("default").lock():
+        refused = ingest(home, music)
+    assert refused.returncode == 3
+    assert len(refused.stderr.strip().splitlines()) == 1, refused.stderr
+
+
+def test_nothing_is_written_outside_home(tmp_path: Path) -> None:
+    """A run leaves the working directory, HOME and the music as they were."""
+    music, home, elsewhere = tmp_path / "music", tmp_path / "home", tmp_path / "elsewhere"
+    write_pieces(music, 1)
+    elsewhere.mkdir()
+    before = sorted(music.iterdir())
+    done = subprocess.run(
+        [sys.executable, "-m", "ingest", f"home={home}", f"catalog.path={music}", "compute.object_store_mb=100"],
+        capture_output=True, text=True, timeout=280, cwd=elsewhere, env={**environment(), "HOME": str(elsewhere)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert sorted(music.iterdir()) == before
+    assert not [path for path in elsewhere.rglob("*") if path.is_file()], list(elsewhere.rglob("*"))
+    assert (home / "runs").is_dir()

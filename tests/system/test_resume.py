@@ -1,0 +1,105 @@
+"""Killed at any moment of its work and run again, a job ends as an undisturbed one."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ingest.config import EncoderConfig
+from ingest.model import read_model
+from ingest.stores import CatalogStore, MetadataConfig, open_metadata
+from tests.system.catalogue import Left, command, environment, ingest, left_in, named_files, write_pieces
+
+pytestmark = pytest.mark.integration
+
+# A file a block, two a lake file, one recording a load: as many moments to be killed at as there are files.
+FINE = ("compute.block_rows=1", "compute.embed_batch=1", "compute.sink_windows=2", "compute.load_batch=1")
+FILES = 8
+Reached = Callable[[CatalogStore, str], bool]
+
+
+def embedded(files: int) -> Reached:
+    return lambda catalog, encoder: catalog.counts(encoder).done >= files
+
+
+def loaded_some(catalog: CatalogStore, encoder: str) -> bool:
+    generation = catalog.generation(encoder)
+    return generation is not None and catalog.loaded_segments(generation.generation_id) > 0
+
+
+def lake_file_unnamed(home: Path) -> Reached:
+    """A file is durable, and its row may not be: the moment between the two."""
+    return lambda catalog, encoder: any((home / "lake").rglob("*.parquet"))
+
+
+@pytest.fixture(scope="module")
+def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("resumed") / "music"
+    write_pieces(folder, FILES, duration_s=20.0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(music: Path, tmp_path_factory: pytest.TempPathFactory) -> Left:
+    home = tmp_path_factory.mktemp("undisturbed") / "home"
+    done = ingest(home, music, *FINE)
+    assert done.returncode == 0, done.stderr
+    return left_in(home, _uris(music))
+
+
+@pytest.mark.parametrize("moment", ["first lake file", "a row in the ledger", "half embedded", "while loading"])
+def test_killed_and_run_again(moment: str, music: Path, undisturbed: Left, tmp_path: Path) -> None:
+    """SIGKILL at a moment of the work, then the same command: the same keys, counts and metadata."""
+    home = tmp_path / "home"
+    reached: Reached = {
+        "first lake file": lake_file_unnamed(home),
+        "a row in the ledger": embedded(1),
+        "half embedded": embedded(FILES // 2),
+        "while loading": loaded_some,
+    }[moment]
+    _kill_at(reached, home, music, signal.SIGKILL)
+    resumed = ingest(home, music, *FINE)
+    assert resumed.returncode == 0, resumed.stderr
+    _assert_same(home, music, undisturbed)
+
+
+def test_sigterm_ends_cleanly_and_resumably(music: Path, undisturbed: Left, tmp_path: Path) -> None:
+    """SIGTERM in the middle: exit 143, a record that says stopped, nothing left running, and the next run finishes."""
+    home = tmp_path / "home"
+    stopped = _kill_at(embedded(2), home, music, signal.SIGTERM)
+    assert stopped == 143
+    assert '"state": "stopped"' in (max((home / "runs").iterdir()) / "report.json").read_text()
+    resumed = ingest(home, music, *FINE)
+    assert resumed.returncode == 0, resumed.stderr
+    _assert_same(home, music, undisturbed)
+
+
+def _uris(music: Path) -> list[str]:
+    return sorted(str(path) for path in music.iterdir())
+
+
+def _assert_same(home: Path, music: Path, undisturbed: Left) -> None:
+    assert left_in(home, _uris(music)) == undisturbed
+    named, lying = named_files(home)
+    assert lying == named, "what no row names is swept"
+
+
+def _kill_at(reached: Reached, home: Path, music: Path, number: signal.Signals) -> int:
+    """Start a job, send the signal once the moment is reached; its exit code. It must not have ended before."""
+    with open_metadata(MetadataConfig(), home) as metadata:
+        catalog, encoder = metadata.catalog("default"), read_model(EncoderConfig(weights=None)).checksum
+        job = subprocess.Popen(
+            command(home, music, *FINE), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment()
+        )
+        deadline = time.monotonic() + 240
+        while not reached(catalog, encoder):
+            assert job.poll() is None, "the job ended before the moment came"
+            assert time.monotonic() < deadline, "the moment did not come"
+            time.sleep(0.02)
+        assert job.poll() is None, "the job ended before the moment came"
+        os.kill(job.pid, number)
+        return job.wait(60)

@@ -1,0 +1,90 @@
+"""From a folder of music to answers over HTTP, with the real commands."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ingest.fingerprint import SAMPLE_RATE, decode
+from scripts.demo.processes import free_port, service
+from scripts.music import compose
+from scripts.music.files import FORMATS, encode
+from scripts.spoil import CONDITIONS
+from serve.client import Client
+from tests.system.catalogue import ingest, write_piece, write_pieces
+
+pytestmark = pytest.mark.integration
+PIECES, PIECE_S, CLIP_S = 5, 30.0, 8.0
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("served")
+
+
+@pytest.fixture(scope="module")
+def paths(folder: Path) -> list[Path]:
+    return write_pieces(folder / "music", PIECES, PIECE_S)
+
+
+@pytest.fixture(scope="module")
+def client(folder: Path, paths: list[Path]) -> Iterator[Client]:
+    """A service on a home that was empty when it started; the pieces were ingested while it ran."""
+    home = folder / "home"
+    home.mkdir()
+    with service(home, free_port()) as url, Client(url) as asked:
+        assert asked.identify(clip_of(paths[0], "clean", 5.0))["matches"] == [], "an empty catalogue matches nothing"
+        done = ingest(home, folder / "music")
+        assert done.returncode == 0, done.stderr
+        wait_for(lambda: asked.identify(clip_of(paths[0], "clean", 5.0))["matches"])
+        yield asked
+
+
+def wait_for(condition: Callable[[], object], within_s: float = 60.0) -> None:
+    """Poll until a callable gives something true."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.5)
+
+
+def clip_of(path: Path, condition: str, offset_s: float) -> bytes:
+    samples = decode(path).samples
+    clip = CONDITIONS[condition].clip(samples, offset_s, CLIP_S, np.random.default_rng(3))
+    return encode(np.clip(clip, -1, 1)[None], SAMPLE_RATE, FORMATS["wav"])
+
+
+@pytest.mark.parametrize("condition", ["clean", "pink 5 dB", "room", "speed 1.05", "mp3 32 kbit/s"])
+def test_spoilt_clips_find_their_place(condition: str, client: Client, paths: list[Path]) -> None:
+    """A clip spoilt in each of the usual ways is answered with its track and the offset of its first sample."""
+    for number, path in enumerate(paths):
+        offset_s = 4.0 + 2.3 * number
+        best = client.identify(clip_of(path, condition, offset_s))["matches"][0]
+        assert best["uri"] == str(path)
+        assert best["title"] == f"Piece {number}" and best["isrc"] == f"XXABC26{number:05d}"
+        assert best["offset_s"] == pytest.approx(offset_s, abs=0.25)
+        assert best["speed"] == pytest.approx(CONDITIONS[condition].speed, abs=0.02)
+        assert 0.5 < best["confidence"] <= 1
+        assert client.track(best["track_id"])["uri"] == str(path)
+
+
+def test_unknown_music_is_not_answered(client: Client) -> None:
+    """Pieces that were never ingested match nothing."""
+    for seed in (71, 72, 73):
+        samples = compose(seed, CLIP_S, SAMPLE_RATE)
+        assert client.identify(encode(samples[None], SAMPLE_RATE, FORMATS["wav"]))["matches"] == []
+
+
+def test_new_tracks_answer_without_a_restart(client: Client, folder: Path, paths: list[Path]) -> None:
+    """What a later run adds is found by the service that was running all the time."""
+    new = write_piece(folder / "music", 31, PIECE_S)
+    clip = clip_of(new, "clean", 6.0)
+    assert client.identify(clip)["matches"] == []
+    done = ingest(folder / "home", folder / "music")
+    assert done.returncode == 0, done.stderr
+    wait_for(lambda: client.identify(clip)["matches"])
+    best = client.identify(clip)["matches"][0]
+    assert best["uri"] == str(new) and best["offset_s"] == pytest.approx(6.0, abs=0.25)
+    assert client.identify(clip_of(paths[1], "clean", 5.0))["matches"][0]["uri"] == str(paths[1]), "the others still do"
