@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -20,14 +20,20 @@ from ingest.rows import WINDOW_SCHEMA, table
 class DecodeFiles:
     """Actor body. One call takes a batch of files and yields their windows one by one, so that memory stays bounded.
 
-    padding: samples that an embedding hears before and after its own cell.
+    padding: samples that an embedding hears before and after its own cell. file_timeout_s: of decoding alone; what
+    the later stages take does not count.
     """
 
     def __init__(
-        self, catalog: CatalogConfig, audio: AudioConfig, padding: tuple[int, int], file_timeout_s: float
+        self,
+        catalog: CatalogConfig,
+        audio: AudioConfig,
+        padding: tuple[int, int],
+        file_timeout_s: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.catalog, self.audio, self.padding = catalog, audio, padding
-        self.file_timeout_s = file_timeout_s
+        self.file_timeout_s, self.clock = file_timeout_s, clock
 
     def __call__(self, work: pa.Table) -> Iterator[pa.Table]:
         for row in work.to_pylist():
@@ -47,7 +53,7 @@ class DecodeFiles:
             tags = read_tags(file)
             file.seek(0)
             stream = AudioStream(file, max_s=self.audio.max_hours * 3600)
-            blocks = _Counted(self._denoised(stream), self.file_timeout_s)
+            blocks = _Counted(self._denoised(stream), self.file_timeout_s, self.clock)
             for window in cut_windows(blocks, self.padding, self.audio.window_s):
                 yield self._row(window, blocks, stream, tags)
 
@@ -72,17 +78,19 @@ class DecodeFiles:
 class _Counted:
     """Passes blocks on, counts their samples and keeps the time allowed for a file."""
 
-    def __init__(self, blocks: Iterable[np.ndarray], timeout_s: float) -> None:
-        self.blocks, self.timeout_s, self.samples = blocks, timeout_s, 0
+    def __init__(self, blocks: Iterable[np.ndarray], timeout_s: float, clock: Callable[[], float]) -> None:
+        self.blocks, self.timeout_s, self.clock, self.samples = blocks, timeout_s, clock, 0
 
     @property
     def duration_s(self) -> float:
         return self.samples / SAMPLE_RATE
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        started = time.monotonic()
+        spent_s, resumed = 0.0, self.clock()
         for block in self.blocks:
-            self.samples += len(block)
-            if time.monotonic() - started > self.timeout_s:
+            spent_s += self.clock() - resumed
+            if spent_s > self.timeout_s:
                 raise TimedOut(f"not decoded within {self.timeout_s:g} s")
+            self.samples += len(block)
             yield block
+            resumed = self.clock()
