@@ -23,7 +23,7 @@ ASKED: tuple[tuple[str, float], ...] = (
     ("crowd 5 dB", 5),
     ("room", 10),
     ("room", 5),
-    ("room, crowd 5 dB", 10),
+    ("room, pink 10 dB", 10),
     ("speed 1.05", 10),
     ("speed 0.95", 10),
     ("tempo 1.10", 10),

@@ -69,6 +69,7 @@ CONDITIONS: dict[str, Condition] = {
         Condition("crowd 0 dB", (Noise("crowd", 0),)),
         Condition("room", (Room(0.5, 0.0),)),
         Condition("hall", (Room(1.2, -3.0),)),
+        Condition("room, pink 10 dB", (Room(0.5, 0.0), Noise("pink", 10))),
         Condition("room, crowd 5 dB", (Room(0.5, 0.0), Noise("crowd", 5))),
         Condition("speed 1.05", (Speed(1.05),)),
         Condition("speed 0.95", (Speed(0.95),)),
