@@ -7,6 +7,9 @@
 Nothing here imports Ray or hydra; the service uses these modules as the jobs do.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from ingest.errors import (
     CatalogLocked,
     ConfigurationError,
@@ -18,7 +21,6 @@ from ingest.errors import (
 )
 from ingest.stores.config import LakeConfig, MetadataConfig, VectorsConfig
 from ingest.stores.lake import Lake, LakeReceipt, LakeUnit, LakeVectors, open_lake
-from ingest.stores.metadata import CatalogLock, CatalogStore, Metadata, open_metadata
 from ingest.stores.records import (
     CatalogCounts,
     Done,
@@ -32,7 +34,21 @@ from ingest.stores.records import (
     Track,
     Work,
 )
-from ingest.stores.vectors import SearchHits, Vectors, open_vectors
+
+if TYPE_CHECKING:
+    from ingest.stores.metadata import CatalogLock, CatalogStore, Metadata, open_metadata
+    from ingest.stores.vectors import SearchHits, Vectors, open_vectors
+
+# Imported on first use: pymilvus and SQLAlchemy take seconds, and a decoder needs neither.
+LATER = {
+    "CatalogLock": "ingest.stores.metadata",
+    "CatalogStore": "ingest.stores.metadata",
+    "Metadata": "ingest.stores.metadata",
+    "open_metadata": "ingest.stores.metadata",
+    "SearchHits": "ingest.stores.vectors",
+    "Vectors": "ingest.stores.vectors",
+    "open_vectors": "ingest.stores.vectors",
+}
 
 __all__ = [
     "CatalogCounts",
@@ -69,3 +85,9 @@ __all__ = [
     "open_metadata",
     "open_vectors",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in LATER:
+        return getattr(import_module(LATER[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
