@@ -22,6 +22,8 @@ from ingest.training.loss import contrastive_loss
 from ingest.training.pairs import PairBatch, PairDataset
 from ingest.training.validate import ValidationSet, recall_at_one
 
+LOSS_SHARE = 0.02  # of the newest step in the running mean: batches of short clips are easier than those of long ones
+
 
 @dataclass
 class TrainerConfig:
@@ -61,7 +63,7 @@ class Trainer:
             self.encoder.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay
         )
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, self._rate)
-        self.step = 0
+        self.step, self.mean_loss = 0, 0.0
         self.history: list[dict[str, Any]] = []
         self._resume()
 
@@ -69,6 +71,7 @@ class Trainer:
         started, first = time.monotonic(), self.step
         for batch in self._batches():
             loss = self._learn(batch)
+            self.mean_loss = (1 - LOSS_SHARE) * self.mean_loss + LOSS_SHARE * loss if self.step else loss
             self.step += 1
             if self.step % self.config.log_every == 0:
                 pace = (time.monotonic() - started) / (self.step - first)
@@ -78,7 +81,7 @@ class Trainer:
                 )
             last = self.step == self.config.steps
             if last or self.step % self.config.validate_every == 0:
-                self._validate(loss)
+                self._validate(self.mean_loss)
             if last or self.step % self.config.checkpoint_every == 0:
                 self._checkpoint()
         return self.encoder
@@ -128,7 +131,8 @@ class Trainer:
 
     def _checkpoint(self) -> None:
         state = {
-            "step": self.step, "history": self.history, "encoder": self.encoder.state_dict(),
+            "step": self.step, "mean_loss": self.mean_loss, "history": self.history,
+            "encoder": self.encoder.state_dict(),
             "optimiser": self.optimiser.state_dict(), "schedule": self.schedule.state_dict(),
         }  # fmt: skip
         unfinished = self.out / "checkpoint.tmp"
@@ -144,7 +148,7 @@ class Trainer:
         self.encoder.load_state_dict(state["encoder"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
-        self.step, self.history = state["step"], state["history"]
+        self.step, self.mean_loss, self.history = state["step"], state["mean_loss"], state["history"]
         self.say(f"resumed at step {self.step}")
 
 

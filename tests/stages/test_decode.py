@@ -27,7 +27,7 @@ def test_a_good_file_becomes_windows(name: str, music: Path) -> None:
     assert [row["first_segment"] for row in rows] == [8 * i for i in range(len(rows))]
     assert [row["last"] for row in rows] == [False] * (len(rows) - 1) + [True]
     assert rows[-1]["duration_s"] == pytest.approx(GOOD[name], abs=0.06)
-    assert len(rows) == {"long.flac": 8, "song.mp3": 3, "short.wav": 1}[name]  # of 4.1 s, the last up to half longer
+    assert len(rows) == {"long.flac": 8, "song.mp3": 3, "short.wav": 1}[name]  # of 4.1 s, the last up to 0.6 s longer
     assert all(row["recording_id"] == 7 and "code" not in row for row in rows)
 
 

@@ -1,0 +1,271 @@
+"""`python -m scripts.train out=DIR music=CATALOG.csv|FOLDER noise=FOLDER rooms=FOLDER`: train an encoder.
+
+Started again with the same `out`, it goes on from its last checkpoint and ends with the weights of an unbroken run.
+`python -m scripts.train out=DIR plot=history.json` draws the validation curve of any run.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from conf import compose, describe
+from ingest.errors import ConfigurationError, RefrainError
+from ingest.fingerprint.encoder import EncoderConfig, save_encoder
+from ingest.fingerprint.frontend import FrontEndConfig
+from ingest.fingerprint.network import NetworkConfig
+from ingest.training.corpus import Corpus, folder_audio, load_corpus, split_audio
+from ingest.training.pairs import PairConfig, PairDataset
+from ingest.training.trainer import Trainer, TrainerConfig
+from ingest.training.validate import ValidationSet
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Recipe:
+    """What the weights depend on, beside the audio. A run that goes on must have the recipe that it began with."""
+
+    steps: int
+    seed: int
+    learning_rate: float
+    weight_decay: float
+    warmup_steps: int
+    temperature: float
+    amp: bool
+    seconds_a_step: float
+    clip_s: list[float]
+    spacing: int
+    bands: int
+    stem: list[int]
+    context_kernels: list[int]
+    dim: int
+
+
+@dataclass
+class TrainConfig(Recipe):
+    """See conf/train.yaml."""
+
+    out: str
+    plot: str | None
+    music: str | None
+    dev_share: float
+    noise: str | None
+    held_out_noises: list[str]
+    rooms: str | None
+    cache: str | None
+    device: Literal["cpu", "cuda"]
+    threads: int
+    workers: int
+    log_every: int
+    validate_every: int
+    checkpoint_every: int
+    validation_clips: int
+
+    def recipe(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(Recipe)}
+
+
+@dataclass(frozen=True)
+class Material:
+    """Decoded audio: what the encoder learns from and what only measures it."""
+
+    music: Corpus
+    noises: Corpus
+    rooms: Corpus
+    held_out_music: Corpus
+    held_out_noises: Corpus
+
+    def notes(self) -> dict[str, str]:
+        return {
+            "music": f"{len(self.music.names)} recordings, {self.music.hours():.1f} h",
+            "noises": " ".join(Path(name).stem for name in self.noises.names),
+            "rooms": " ".join(Path(name).stem for name in self.rooms.names),
+        }
+
+
+def main(arguments: Sequence[str]) -> int:
+    if "--help" in arguments:
+        print(__doc__, describe("train"), sep="\n")
+        return 0
+    try:
+        config = compose("train", arguments, TrainConfig)
+        if config.plot:
+            plot_history(read_history(Path(config.plot)), Path(config.out) / "validation.png")
+        else:
+            train(config, _say)
+    except RefrainError as error:
+        print(f"train: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("train: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    return 0
+
+
+def train(config: TrainConfig, say: Say) -> Path:
+    """Train, or go on training, and return the encoder's file. Raises ConfigurationError, BadInput."""
+    out = Path(config.out)
+    _check(config)
+    keep_recipe(out, config.recipe())
+    material = load_material(config, say)
+    encoder_config = EncoderConfig(
+        FrontEndConfig(bands=config.bands),
+        NetworkConfig(_three(config.stem), context_kernels=tuple(config.context_kernels), dim=config.dim),
+    )
+    pairs = PairDataset(
+        material.music,
+        material.noises,
+        material.rooms,
+        PairConfig(config.seconds_a_step, tuple(config.clip_s), config.spacing),
+        padding=encoder_config.padding,
+        seed=config.seed,
+        steps=config.steps,
+    )
+    held_out = ValidationSet(material.held_out_music, material.held_out_noises, clips=config.validation_clips)
+    trainer = Trainer(out, pairs, held_out, _trainer_config(config), encoder_config, say)
+    encoder, weights = trainer.run(), out / "encoder.safetensors"
+    save_encoder(encoder, weights, provenance(config.recipe(), material))
+    if trainer.history:
+        plot_history(trainer.history, out / "validation.png")
+    say(f"{weights} after {trainer.step} steps")
+    return weights
+
+
+def keep_recipe(out: Path, recipe: Mapping[str, Any]) -> None:
+    """Write the recipe into `out`; ConfigurationError if a run of another one lies there."""
+    out.mkdir(parents=True, exist_ok=True)
+    stored = out / "recipe.json"
+    if stored.exists():
+        begun = json.loads(stored.read_text(encoding="utf-8"))
+        changed = [f"{name} {begun.get(name)}" for name, value in recipe.items() if begun.get(name) != value]
+        if changed:
+            raise ConfigurationError(
+                f"{out} holds a run with {', '.join(changed)}: go on with that, or choose another out"
+            )
+    stored.write_text(json.dumps(recipe, indent=1), encoding="utf-8")
+
+
+def load_material(config: TrainConfig, say: Say) -> Material:
+    """Decode everything (once: the cache keeps it) and set aside what is held out."""
+    cache = Path(config.cache) if config.cache else Path(config.out) / "cache"
+    train, dev = music_split(Path(config.music or ""), config.dev_share, config.seed)
+    music, held_out_music = load_corpus(train, cache), load_corpus(dev, cache)
+    noises = load_corpus(_folder(config.noise, "noise"), cache)
+    rooms = load_corpus(_folder(config.rooms, "rooms"), cache) if config.rooms else Corpus((), ())
+    heard = noises.without(config.held_out_noises)
+    unheard = noises.only(i for i, name in enumerate(noises.names) if name not in heard.names)
+    if not heard.names:
+        raise ConfigurationError("held_out_noises leaves no noise to train with")
+    say(
+        f"music {music.hours():.2f} h and {held_out_music.hours():.2f} h held out, "
+        f"noises {len(heard.names)} and {len(unheard.names)} held out, rooms {len(rooms.names)}"
+    )
+    return Material(music, heard, rooms, held_out_music, unheard if unheard.names else heard)
+
+
+def music_split(source: Path, dev_share: float, seed: int) -> tuple[list[Path], list[Path]]:
+    """(train, dev): the splits of a CSV, or a seeded share of a folder's files."""
+    if source.is_dir():
+        files = folder_audio(source)
+        chosen = set(
+            np.random.default_rng(seed).permutation(len(files))[: max(1, round(dev_share * len(files)))].tolist()
+        )
+        train = [path for i, path in enumerate(files) if i not in chosen]
+        dev = [path for i, path in enumerate(files) if i in chosen]
+    else:
+        try:
+            train, dev = split_audio(source, "train"), split_audio(source, "dev")
+        except KeyError as error:
+            raise ConfigurationError(f"music={source} has no column {error}") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"music={source} cannot be read: {error}") from error
+    if not train or not dev:
+        raise ConfigurationError(f"music={source} has {len(train)} files to train with and {len(dev)} held out")
+    return train, dev
+
+
+def provenance(recipe: Mapping[str, Any], material: Material) -> dict[str, str]:
+    """What an encoder's file tells of its making."""
+    return {
+        **material.notes(),
+        "recipe": json.dumps(recipe),
+        "versions": " ".join(f"{name} {version(name)}" for name in ("refrain", "torch", "numpy")),
+    }
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """What a run measured. Raises ConfigurationError."""
+    try:
+        history = json.loads(path.read_text(encoding="utf-8"))
+        if history and all("step" in point and "loss" in point for point in history):
+            return list(history)
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigurationError(f"plot={path} cannot be read: {error}") from error
+    raise ConfigurationError(f"plot={path} is no history of a training run")
+
+
+def plot_history(history: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """The validation curve as a PNG: recall of every condition, and the loss, over steps."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    recall, loss = figure.subplots(1, 2)
+    steps = [point["step"] for point in history]
+    for name in [name for name in history[-1] if name not in ("step", "loss")]:
+        recall.plot(steps, [100 * point.get(name, np.nan) for point in history], marker="o", label=name)
+    recall.set(xlabel="step", ylabel="recall of single vectors, %", ylim=(0, 100), title="held-out music and noise")
+    recall.legend()
+    loss.plot(steps, [point["loss"] for point in history], marker="o", color="0.3")
+    loss.set(xlabel="step", ylabel="loss, running mean", ylim=(0, None), title="training")
+    for axes in (recall, loss):
+        axes.grid(alpha=0.3)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+
+
+def _check(config: TrainConfig) -> None:
+    for name in ("music", "noise"):
+        if not getattr(config, name):
+            raise ConfigurationError(f"{name} is not given: say {name}=…")
+    _three(config.stem)
+    if config.device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise ConfigurationError("device=cuda, but torch finds no GPU")
+
+
+def _three(stem: list[int]) -> tuple[int, int, int]:
+    if len(stem) != 3:
+        raise ConfigurationError(f"stem has three layers, not {len(stem)}")
+    return stem[0], stem[1], stem[2]
+
+
+def _folder(path: str | None, name: str) -> list[Path]:
+    files = folder_audio(Path(path or ""))
+    if not files:
+        raise ConfigurationError(f"{name}={path} holds no audio files")
+    return files
+
+
+def _trainer_config(config: TrainConfig) -> TrainerConfig:
+    return TrainerConfig(**{field.name: getattr(config, field.name) for field in fields(TrainerConfig)})
+
+
+def _say(line: str) -> None:
+    print(time.strftime("%H:%M:%S"), line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
