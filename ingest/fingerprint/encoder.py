@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from ingest.errors import ConfigurationError
@@ -65,7 +65,9 @@ def save_encoder(encoder: Encoder, path: Path, notes: dict[str, str] | None = No
     path.parent.mkdir(parents=True, exist_ok=True)
     # One entry: safetensors writes several in random order, and the checksum would be another each time.
     metadata = {"config": json.dumps({**asdict(encoder.config), "notes": notes or {}}, sort_keys=True)}
-    save_file({k: v.contiguous() for k, v in encoder.state_dict().items()}, str(path), metadata=metadata)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.write_bytes(save({k: v.contiguous() for k, v in encoder.state_dict().items()}, metadata))
+    unfinished.replace(path)
 
 
 def read_notes(path: Path | None = None) -> dict[str, str]:

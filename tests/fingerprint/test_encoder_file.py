@@ -44,6 +44,7 @@ def test_a_stored_encoder_embeds_alike(config: EncoderConfig, tmp_path: Path) ->
     with torch.inference_mode():
         assert torch.allclose(loaded(samples), lively_encoder(config)(samples), atol=1e-5)
     assert checksum == checksum_of(path) and len(checksum) == 64
+    assert [file.name for file in path.parent.iterdir()] == ["encoder.safetensors"]
 
 
 def test_the_checksum_tells_encoders_apart(tmp_path: Path) -> None:
