@@ -73,7 +73,7 @@ def test_random_bytes_decode_or_are_bad_input(start: bytes, rest: bytes) -> None
 
 @pytest.mark.long
 @pytest.mark.timeout(1_800)
-@settings(max_examples=3_000, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
+@settings(max_examples=20_000, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
 @given(damaged_files())
 def test_many_damaged_files_decode_or_are_bad_input(content: bytes) -> None:
     """The same, at length."""

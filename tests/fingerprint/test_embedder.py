@@ -8,7 +8,7 @@ from ingest.fingerprint import EMBEDDING_HOP, Embedder, Embeddings
 from ingest.fingerprint.embedder import CHUNK_CELLS
 from ingest.fingerprint.encoder import EncoderConfig
 from ingest.fingerprint.pcm import to_float, to_int16
-from tests.fingerprint.encoders import folded_embedder
+from tests.fingerprint.encoders import NARROW, folded_embedder
 from tests.fingerprint.signals import melody
 
 TRACK = melody(75.0)  # longer than two chunks
@@ -28,10 +28,11 @@ def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.asarray((one * other).sum(axis=1))
 
 
-@pytest.mark.parametrize("config", [None, EncoderConfig()], ids=["narrow", "shipped"])
-def test_a_clip_agrees_with_its_place_in_the_track(config: EncoderConfig | None) -> None:
-    """Where a clip hears only itself, its vectors are those of the track; in between they are another's."""
-    embedder = folded_embedder(config) if config else folded_embedder()
+@pytest.mark.parametrize("kind", ["narrow", "untrained", "shipped"])
+def test_a_clip_agrees_with_its_place_in_the_track(kind: str) -> None:
+    """Where a clip hears only itself, its vectors are those of the track; half a second beside it they are not."""
+    configs = {"narrow": NARROW, "untrained": EncoderConfig()}
+    embedder = folded_embedder(configs[kind]) if kind in configs else Embedder.load(threads=1)
     first, cells = 123, 40
     track = embedder.embed(TRACK).vectors[first : first + cells]
     clip = embedder.embed(TRACK[first * EMBEDDING_HOP : (first + cells) * EMBEDDING_HOP]).vectors
