@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.config import EncoderConfig
-from ingest.fingerprint.encoder import load_encoder
+from ingest.fingerprint.architecture import read_architecture
 
 
 @dataclass(frozen=True)
@@ -20,5 +20,5 @@ class Model:
 
 def read_model(config: EncoderConfig) -> Model:
     """Raises ConfigurationError if there is no such encoder."""
-    encoder, checksum = load_encoder(Path(config.weights) if config.weights else None)
-    return Model(checksum, encoder.config.padding, encoder.config.network.dim)
+    encoder, checksum = read_architecture(Path(config.weights) if config.weights else None)
+    return Model(checksum, encoder.padding, encoder.network.dim)

@@ -19,9 +19,8 @@ import numpy as np
 
 from conf import compose, describe
 from ingest.errors import ConfigurationError, RefrainError
-from ingest.fingerprint.encoder import EncoderConfig, save_encoder
-from ingest.fingerprint.frontend import FrontEndConfig
-from ingest.fingerprint.network import NetworkConfig
+from ingest.fingerprint.architecture import EncoderConfig, FrontEndConfig, NetworkConfig
+from ingest.fingerprint.encoder import save_encoder
 from ingest.training.corpus import Corpus, folder_audio, load_corpus, split_audio
 from ingest.training.pairs import PairConfig, PairDataset
 from ingest.training.trainer import Trainer, TrainerConfig

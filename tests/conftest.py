@@ -5,10 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from scripts.services import mariadb, milvus
 
 _numbers = itertools.count(1)
+
+# The same examples every time, so that a change is green or red for what it changes; the long tests draw anew.
+settings.register_profile("same", derandomize=True)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@
     windows     a stream of samples → overlapping windows of bounded size
     silence     which moments say nothing
     denoise     optional, for queries
+    architecture  what an encoder is made of, as data
     frontend    samples → log-frequency bands
     network     bands → unit vectors
     encoder     both of them and the file they are kept in

@@ -6,25 +6,12 @@ Nothing is padded here: frame i covers samples [i · FRAME_HOP, i · FRAME_HOP +
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ingest.fingerprint.architecture import FFT_SIZE, FrontEndConfig
 from ingest.fingerprint.grid import FRAME_HOP, SAMPLE_RATE
-
-FFT_SIZE = 1_024  # samples: 128 ms, 7.8 Hz a bin
-
-
-@dataclass(frozen=True)
-class FrontEndConfig:
-    """Bands equally spaced in log frequency, so that a change of pitch is a shift along the bands."""
-
-    bands: int = 96
-    min_hz: float = 180.0
-    max_hz: float = 3_800.0
-    floor_dbfs: float = -75.0  # band level below which differences fade out
 
 
 def log_frequency_filters(config: FrontEndConfig) -> np.ndarray:

@@ -8,38 +8,11 @@ follows the neural audio fingerprint (Chang et al., 2021); zero-mean kernels fol
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ingest.fingerprint.frontend import FFT_SIZE
-from ingest.fingerprint.grid import EMBEDDING_DIM, EMBEDDING_HOP, FRAME_HOP
-
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """Channels of the three halving layers and of the trunk behind them."""
-
-    stem: tuple[int, int, int] = (160, 192, 256)
-    expansion: int = 2
-    context_kernels: tuple[int, ...] = (3, 3, 2)
-    dim: int = EMBEDDING_DIM
-
-
-STEM_KERNEL, STEM_STRIDE = 4, 2
-
-
-def receptive_field_samples(config: NetworkConfig) -> int:
-    """Samples that one embedding hears, the FFT window included."""
-    frames, jump = 1, 1
-    for _ in config.stem:
-        frames, jump = frames + (STEM_KERNEL - 1) * jump, jump * STEM_STRIDE
-    for kernel in config.context_kernels:
-        frames += (kernel - 1) * jump
-    assert jump * FRAME_HOP == EMBEDDING_HOP
-    return (frames - 1) * FRAME_HOP + FFT_SIZE
+from ingest.fingerprint.architecture import STEM_KERNEL, STEM_STRIDE, NetworkConfig
 
 
 class ZeroMeanConv(nn.Conv1d):

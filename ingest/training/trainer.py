@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
+from ingest.fingerprint.architecture import EncoderConfig
 from ingest.fingerprint.embedder import Embedder
-from ingest.fingerprint.encoder import Encoder, EncoderConfig, load_encoder, save_encoder, seeded_encoder
+from ingest.fingerprint.encoder import Encoder, load_encoder, save_encoder, seeded_encoder
 from ingest.fingerprint.frontend import FrontEnd
 from ingest.training.loss import contrastive_loss
 from ingest.training.pairs import PairBatch, PairDataset

@@ -39,10 +39,19 @@ class Calibration:
     """
 
     weights: Mapping[str, float] = field(
-        default_factory=lambda: {"contrast": 8.0, "lead": 12.0, "evidence": 2.0, "log_pairs": -0.5}
+        default_factory=lambda: {
+            "score": 13.81,
+            "contrast": 12.69,
+            "lead": 19.55,
+            "evidence": 2.632,
+            "log_pairs": 1.079,
+            "coverage": 6.894,
+            "audible": 1.594,
+            "log_clip_s": -0.05666,
+        }
     )
-    bias: float = -6.0
-    threshold: float = 0.5
+    bias: float = -26.368
+    threshold: float = 0.514
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", {name: float(w) for name, w in self.weights.items()})

@@ -6,9 +6,10 @@ from functools import lru_cache
 import torch
 from torch import nn
 
+from ingest.fingerprint.architecture import EncoderConfig, NetworkConfig
 from ingest.fingerprint.embedder import Embedder
-from ingest.fingerprint.encoder import Encoder, EncoderConfig, seeded_encoder
-from ingest.fingerprint.network import NetworkConfig, fold_batch_norm
+from ingest.fingerprint.encoder import Encoder, seeded_encoder
+from ingest.fingerprint.network import fold_batch_norm
 from tests.fingerprint.signals import melody
 
 NARROW = EncoderConfig(network=NetworkConfig(stem=(24, 24, 32), dim=16))

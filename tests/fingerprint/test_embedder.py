@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from ingest.fingerprint import EMBEDDING_HOP, Embedder, Embeddings
+from ingest.fingerprint.architecture import EncoderConfig
 from ingest.fingerprint.embedder import CHUNK_CELLS
-from ingest.fingerprint.encoder import EncoderConfig
 from ingest.fingerprint.pcm import to_float, to_int16
 from tests.fingerprint.encoders import NARROW, folded_embedder
 from tests.fingerprint.signals import melody

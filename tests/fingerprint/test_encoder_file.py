@@ -11,17 +11,14 @@ from safetensors.torch import load_file, save_file
 
 from ingest.errors import ConfigurationError
 from ingest.fingerprint import Embedder
-from ingest.fingerprint.encoder import (
+from ingest.fingerprint.architecture import (
     SHIPPED_WEIGHTS,
     EncoderConfig,
-    checksum_of,
-    load_encoder,
-    read_notes,
-    save_encoder,
-    seeded_encoder,
+    FrontEndConfig,
+    NetworkConfig,
+    read_architecture,
 )
-from ingest.fingerprint.frontend import FrontEndConfig
-from ingest.fingerprint.network import NetworkConfig
+from ingest.fingerprint.encoder import load_encoder, read_notes, save_encoder, seeded_encoder
 from tests.fingerprint.encoders import NARROW, lively_encoder
 from tests.fingerprint.signals import melody
 
@@ -43,7 +40,7 @@ def test_a_stored_encoder_embeds_alike(config: EncoderConfig, tmp_path: Path) ->
     samples = torch.from_numpy(melody(3.0))[None]
     with torch.inference_mode():
         assert torch.allclose(loaded(samples), lively_encoder(config)(samples), atol=1e-5)
-    assert checksum == checksum_of(path) and len(checksum) == 64
+    assert checksum == read_architecture(path)[1] and len(checksum) == 64
     assert [file.name for file in path.parent.iterdir()] == ["encoder.safetensors"]
 
 
@@ -54,7 +51,7 @@ def test_the_checksum_tells_encoders_apart(tmp_path: Path) -> None:
     encoders = [seeded_encoder(NARROW), seeded_encoder(NARROW), seeded_encoder(NARROW, 1), seeded_encoder(quieter)]
     for encoder, path in zip(encoders, paths, strict=True):
         save_encoder(encoder, path, {"note": "1", "more": "2", "and": "3", "last": "4"})
-    a, b, c, d = map(checksum_of, paths)
+    a, b, c, d = (read_architecture(path)[1] for path in paths)
     assert a == b and len({a, c, d}) == 3
 
 
@@ -63,7 +60,7 @@ def test_the_embedder_carries_it(tmp_path: Path) -> None:
     path = tmp_path / "encoder.safetensors"
     save_encoder(seeded_encoder(UNUSUAL), path)
     embedder = Embedder.load(path, threads=1)
-    assert (embedder.checksum, embedder.dim) == (checksum_of(path), 20)
+    assert (embedder.checksum, embedder.dim) == (read_architecture(path)[1], 20)
     assert embedder.embed(np.zeros(9_000, np.float32)).vectors.shape == (8, 20)
 
 
@@ -122,11 +119,11 @@ def test_corrupt_weights_are_refused(damage: str, tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
     if damage in ("missing", "folder"):
         with pytest.raises(ConfigurationError, match=r"weights\.safetensors cannot be read"):
-            checksum_of(path)
+            read_architecture(path)[1]
 
 
 def test_the_shipped_encoder_loads() -> None:
     """The weights in the package are an encoder of 128 dimensions, and the default."""
     encoder, checksum = load_encoder()
     assert encoder.config.network.dim == 128
-    assert checksum == checksum_of(SHIPPED_WEIGHTS) == checksum_of()
+    assert checksum == read_architecture(SHIPPED_WEIGHTS)[1] == read_architecture()[1]

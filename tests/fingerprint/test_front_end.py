@@ -6,7 +6,8 @@ import torch
 from scipy import signal
 
 from ingest.fingerprint import SAMPLE_RATE
-from ingest.fingerprint.frontend import FFT_SIZE, FrontEnd, FrontEndConfig, log_frequency_filters
+from ingest.fingerprint.architecture import FFT_SIZE, FrontEndConfig
+from ingest.fingerprint.frontend import FrontEnd, log_frequency_filters
 from ingest.fingerprint.grid import FRAME_HOP
 from tests.fingerprint.signals import melody, tone
 

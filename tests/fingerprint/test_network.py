@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from ingest.fingerprint.encoder import EncoderConfig
+from ingest.fingerprint.architecture import EncoderConfig, NetworkConfig, receptive_field_samples
 from ingest.fingerprint.grid import EMBEDDING_HOP, FRAME_HOP
-from ingest.fingerprint.network import NetworkConfig, ZeroMeanConv, fold_batch_norm, receptive_field_samples
+from ingest.fingerprint.network import ZeroMeanConv, fold_batch_norm
 from tests.fingerprint.encoders import NARROW, lively_encoder
 from tests.fingerprint.signals import melody
 

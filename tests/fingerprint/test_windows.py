@@ -18,8 +18,7 @@ from ingest.fingerprint import (
     Window,
     cut_windows,
 )
-from ingest.fingerprint.encoder import EncoderConfig
-from ingest.fingerprint.network import NetworkConfig
+from ingest.fingerprint.architecture import EncoderConfig, NetworkConfig
 from ingest.fingerprint.pcm import to_int16
 from tests.fingerprint.encoders import folded_embedder
 from tests.fingerprint.signals import melody

@@ -72,7 +72,7 @@ def test_moving_the_catalogue_moves_the_offsets(
 def test_answers_are_sane(
     recording: int, offset_s: float, length_s: float, speed: float, cosine: float, seed: int
 ) -> None:
-    """Ranges hold, no recording comes twice, and a clear clip of two seconds or more is found where it is."""
+    """Ranges hold, no recording comes twice, and the middle of a clear clip of two seconds or more is found."""
     query = clip(SONGS[recording], offset_s, length_s, speed=speed, cosine=cosine, seed=seed)
     matches = rank(query, SHELF.catalogue()).matches
     named = [number for match in matches for number in (match.recording_id, *match.same_recording)]
@@ -84,4 +84,5 @@ def test_answers_are_sane(
         assert 0 < match.features.coverage <= 1
     if cosine > 0.7 and length_s > 2 and offset_s >= 0:
         assert matches[0].recording_id == recording
-        assert matches[0].offset_s == pytest.approx(offset_s, abs=0.25)
+        middle_s = matches[0].offset_s + matches[0].speed * length_s / 2
+        assert middle_s == pytest.approx(offset_s + speed * length_s / 2, abs=0.25)

@@ -8,7 +8,7 @@ import pytest
 
 from ingest.embed import EmbedWindows
 from ingest.fingerprint import SEGMENT_BITS, Embedder, decode
-from ingest.fingerprint.encoder import checksum_of
+from ingest.fingerprint.architecture import read_architecture
 from ingest.fingerprint.pcm import to_int16
 from ingest.receipts import Outcomes, Receipts
 from ingest.rows import EMBEDDED_SCHEMA, RECEIPT_SCHEMA
@@ -68,7 +68,7 @@ def test_the_lake_holds_what_the_whole_file_embeds_to(
     outcomes = ingested(embedded, tmp_path, weights)
     lake, whole = open_lake(LakeConfig(uri=None), tmp_path, "default"), Embedder.load(weights, threads=1)
     for done in outcomes.done:
-        parts = list(lake.read(checksum_of(weights), {done.recording_id: done.lake_files}))
+        parts = list(lake.read(read_architecture(weights)[1], {done.recording_id: done.lake_files}))
         keys = np.concatenate([part.keys for part in parts])
         order = np.argsort(keys)
         recordings, segments = keys[order] >> SEGMENT_BITS, keys[order] % (1 << SEGMENT_BITS)
@@ -113,6 +113,6 @@ def test_other_weights_than_the_drivers_are_refused(weights: Path) -> None:
 def test_the_silence_threshold_is_the_configured_one(music: Path, weights: Path) -> None:
     """With a threshold above the music nothing is stored of it."""
     windows = pa.concat_tables(decoder()(work([music / "short.wav"])))
-    deaf = EmbedWindows(str(weights), checksum_of(weights), "cpu", 1, 0.0)
+    deaf = EmbedWindows(str(weights), read_architecture(weights)[1], "cpu", 1, 0.0)
     assert deaf(windows).to_pylist()[0]["segments"] == []
     assert len(embedder(weights)(windows).to_pylist()[0]["segments"]) == 4

@@ -11,7 +11,8 @@ import torch
 from ingest.config import AudioConfig, CatalogConfig
 from ingest.decode import DecodeFiles
 from ingest.embed import EmbedWindows
-from ingest.fingerprint.encoder import checksum_of, save_encoder
+from ingest.fingerprint.architecture import read_architecture
+from ingest.fingerprint.encoder import save_encoder
 from ingest.rows import WORK_SCHEMA, table
 from ingest.sink import WriteLake
 from ingest.stores import LakeConfig
@@ -71,11 +72,11 @@ def stored_encoder(folder: Path) -> Path:
 
 
 def embedder(weights: Path) -> EmbedWindows:
-    return EmbedWindows(str(weights), checksum_of(weights), "cpu", 1, -60.0)
+    return EmbedWindows(str(weights), read_architecture(weights)[1], "cpu", 1, -60.0)
 
 
 def sink(home: Path, weights: Path) -> WriteLake:
-    return WriteLake(LakeConfig(uri=None), home, "default", checksum_of(weights), NARROW.network.dim)
+    return WriteLake(LakeConfig(uri=None), home, "default", read_architecture(weights)[1], NARROW.network.dim)
 
 
 def batches(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:

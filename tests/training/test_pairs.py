@@ -8,8 +8,8 @@ import torch
 from scipy.signal import find_peaks
 
 from ingest.fingerprint import SAMPLE_RATE
-from ingest.fingerprint.encoder import EncoderConfig
-from ingest.fingerprint.frontend import FFT_SIZE, FrontEnd, FrontEndConfig
+from ingest.fingerprint.architecture import FFT_SIZE, EncoderConfig, FrontEndConfig
+from ingest.fingerprint.frontend import FrontEnd
 from ingest.fingerprint.grid import EMBEDDING_HOP, FRAME_HOP
 from ingest.fingerprint.pcm import to_float
 from ingest.training.augment import AugmentConfig

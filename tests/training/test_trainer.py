@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ingest.fingerprint.encoder import EncoderConfig, load_encoder
-from ingest.fingerprint.network import NetworkConfig
+from ingest.fingerprint.architecture import EncoderConfig, NetworkConfig
+from ingest.fingerprint.encoder import load_encoder
 from ingest.training.pairs import PairBatch, PairConfig, PairDataset
 from ingest.training.trainer import Trainer, TrainerConfig
 from ingest.training.validate import ValidationSet

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from ingest.fingerprint import EMBEDDING_HOP, SAMPLE_RATE, Embedder, Embeddings
-from ingest.fingerprint.frontend import FrontEnd, FrontEndConfig
+from ingest.fingerprint.architecture import FrontEndConfig
+from ingest.fingerprint.frontend import FrontEnd
 from ingest.training.validate import ValidationSet, recall_at_one
 from tests.training.corpora import corpus, noises
 
