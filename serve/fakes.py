@@ -16,7 +16,8 @@ Pcm = npt.NDArray[np.int16]
 
 CROP = 8 * EMBEDDING_HOP  # samples, about one second
 BANDS = 60
-SPECTRAL_BIAS = -9.0  # of the calibration: two melodies are more alike here than they are to a network
+# Two melodies are more alike here than they are to a network.
+SPECTRAL_CALIBRATION = Calibration({"contrast": 8.0, "lead": 12.0, "evidence": 2.0, "log_pairs": -0.5}, -9.0, 0.5)
 SILENT = 30.0  # of 32768, root mean square
 
 
@@ -118,7 +119,7 @@ class MemoryCatalog:
         self.tracks[recording_id] = Track(recording_id, recording_id, uri, uri, None, None, None, None)
 
     def activate(self, collection: str, encoder: str = "spectral", generation_id: int = 1) -> None:
-        calibration = Calibration(bias=SPECTRAL_BIAS).to_dict()
+        calibration = SPECTRAL_CALIBRATION.to_dict()
         self.active = Generation(generation_id, collection, encoder, BANDS, "FLAT", calibration, "active", 0.0)
 
     def active_generation(self) -> Generation | None:

@@ -34,7 +34,7 @@ class Share:
             return 0.0, 1.0
         centre = (self.k + Z**2 / 2) / (self.n + Z**2)
         half = Z / (self.n + Z**2) * np.sqrt(self.k * (self.n - self.k) / self.n + Z**2 / 4)
-        return float(centre - half), float(centre + half)
+        return max(0.0, float(centre - half)), min(1.0, float(centre + half))
 
     def __str__(self) -> str:
         low, high = self.interval()

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.integration
 
 # A file a block, two a lake file, one recording a load: as many moments to be killed at as there are files.
 FINE = ("compute.block_rows=1", "compute.embed_batch=1", "compute.sink_windows=2", "compute.load_batch=1")
-FILES = 8
+FILES = 6
 Reached = Callable[[CatalogStore, str], bool]
 
 
@@ -51,7 +51,16 @@ def undisturbed(music: Path, tmp_path_factory: pytest.TempPathFactory) -> Left:
     return left_in(home, _uris(music))
 
 
-@pytest.mark.parametrize("moment", ["first lake file", "a row in the ledger", "half embedded", "while loading"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "half embedded",
+        *(
+            pytest.param(name, marks=pytest.mark.long)
+            for name in ("first lake file", "a row in the ledger", "while loading")
+        ),
+    ],
+)
 def test_killed_and_run_again(moment: str, music: Path, undisturbed: Left, tmp_path: Path) -> None:
     """SIGKILL at a moment of the work, then the same command: the same keys, counts and metadata."""
     home = tmp_path / "home"
