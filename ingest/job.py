@@ -21,6 +21,7 @@ from ingest.publish import activate, drop_superseded, publish, to_promote, to_ro
 from ingest.ray_session import ray_session
 from ingest.receipts import Outcomes, Receipts
 from ingest.report import write_reports
+from ingest.rows import write_manifest
 from ingest.runs import RejectLine, Run, RunRecord
 from ingest.stop import Stopped, StopSignal
 from ingest.stores import CatalogStore, Generation, Lake, Vectors, Work, open_lake, open_metadata, open_vectors
@@ -93,6 +94,7 @@ class Job:
         with self.current.stage("list"):
             listing = self._list()
         work = list(catalog.pending(encoder))
+        write_manifest(work, self.current.directory / "manifest.parquet")
         with Progress(len(work), every_s=self.config.progress.every_s) as progress:
             try:
                 if work:
@@ -116,8 +118,10 @@ class Job:
     def _embed(self, work: list[Work], listing: Listing, progress: Progress) -> None:
         """Phase 1: the driver commits what the sink reports, in the order it comes."""
         receipts = Receipts()
+        progress.stage("starting Ray")
         with ray_session(self.config.compute):
             self.stop.arm()
+            progress.stage("embedding")
             for rows in embed_files(work, self.config, self.model):
                 self.stop.check()
                 self._commit(receipts.add(rows), progress)

@@ -29,7 +29,8 @@ def ray_session(compute: ComputeConfig) -> Iterator[None]:
         _quiet()
         yield
     except ray.exceptions.RayError as error:
-        raise InfrastructureError(f"Ray: {_first_line(error)}") from error
+        cause = error.cause if isinstance(error, ray.exceptions.RayTaskError) else error
+        raise InfrastructureError(f"Ray: {type(cause).__name__}: {_first_line(cause)}") from error
     finally:
         ray.shutdown()
         if folder:
@@ -70,7 +71,7 @@ def _quiet() -> None:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # what fails is raised, and told in one line
 
 
 def _first_line(error: BaseException) -> str:

@@ -6,10 +6,25 @@ reason in a reject alone (its window is −1).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
+from ingest.stores import Work
+
+MANIFEST_SCHEMA = pa.schema(
+    [
+        ("recording_id", pa.int64()),
+        ("track_id", pa.int64()),
+        ("uri", pa.string()),
+        ("version", pa.string()),
+        ("size_bytes", pa.int64()),
+    ]
+)
 WORK_SCHEMA = pa.schema([("recording_id", pa.int64()), ("uri", pa.string())])
 
 FILE_FIELDS = [
@@ -28,6 +43,11 @@ FILE_FIELDS = [
 WINDOW_SCHEMA = pa.schema([*FILE_FIELDS, ("first_segment", pa.int32()), ("samples", pa.large_binary())])
 EMBEDDED_SCHEMA = pa.schema([*FILE_FIELDS, ("segments", pa.list_(pa.int32())), ("vectors", pa.large_binary())])
 RECEIPT_SCHEMA = pa.schema([*FILE_FIELDS, ("stored", pa.int32()), ("lake_file", pa.string())])
+
+
+def write_manifest(work: Sequence[Work], path: Path) -> None:
+    """What a run sets out to do, as Parquet."""
+    pq.write_table(pa.Table.from_pylist([asdict(item) for item in work], MANIFEST_SCHEMA), path)
 
 
 def table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:

@@ -2,6 +2,7 @@
 
 config.yaml   the resolved configuration, secrets masked
 report.json   the record below, always whole: written to the side and renamed
+manifest.parquet   what the run set out to embed
 rejects.csv   uri, code, reason of every file of the listing that stands rejected
 report.txt, report.html   the record for people (`ingest.report`)
 """
