@@ -41,7 +41,7 @@ format: setup  ## format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix .
 
 bench: setup  ## measure this machine, step by step
-	$(BIN)/python -m scripts.bench
+	$(BIN)/python -m scripts.bench write=true
 
 lock: $(UV)  ## resolve pyproject.toml anew into the two locks (upgrades nothing: remove a pin to move it)
 	$(COMPILE) --extra dev pyproject.toml --output-file requirements.lock

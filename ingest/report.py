@@ -45,8 +45,8 @@ def summary_line(record: RunRecord) -> str:
         return f"nothing to do: {counts.listed:,} tracks listed, all of them seen before{removed}{rejected}"
     return (
         f"{counts.done:,} tracks, {record.audio_s / 3600:.1f} h of audio in {clock_time(record.elapsed_s)}"
-        f" ({speed_x(record):,.0f}× real time){rejected}"
-        f"; listed {counts.new:,} new, {counts.changed:,} changed, {counts.removed:,} removed"
+        f" ({speed_x(record):,.0f}× real time)"
+        f"; listed {counts.new:,} new, {counts.changed:,} changed, {counts.removed:,} removed{rejected}"
     )
 
 
