@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -23,7 +25,7 @@ START_ATTEMPTS = 3  # Ray gives its node 30 s to come up and no say in that: a s
 def ray_session(compute: ComputeConfig) -> Iterator[None]:
     """Ray, ready for the pipeline. Raises PreflightError if it does not start, InfrastructureError if it dies."""
     # Ray's sockets lie in this folder and their paths end at 107 bytes: it is never under home.
-    folder = tempfile.mkdtemp(prefix="refrain-") if compute.address == "local" else None
+    folder = _own_folder() if compute.address == "local" else None
     try:
         _connect(compute, folder)
         _quiet()
@@ -35,6 +37,14 @@ def ray_session(compute: ComputeConfig) -> Iterator[None]:
         ray.shutdown()
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _own_folder() -> str:
+    """A new folder named after this process; those of processes that were killed go."""
+    for left in Path(tempfile.gettempdir()).glob("refrain-job-*"):
+        if not Path("/proc", left.name.split("-")[2]).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    return tempfile.mkdtemp(prefix=f"refrain-job-{os.getpid()}-")
 
 
 def _connect(compute: ComputeConfig, folder: str | None) -> None:
