@@ -9,7 +9,7 @@ from pathlib import Path
 DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 HEAD = """# Benchmarks
 
-Every section is written by the command it names; nothing here is typed by hand. Machines are noisy: ratios within one
+Every section comes from the command it names; no figure is typed by hand. Machines are noisy: ratios within one
 run say more than single figures.
 """
 
