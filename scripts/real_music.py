@@ -77,7 +77,8 @@ def _ingest(config: RealMusicConfig) -> str:
     started = time.monotonic()
     command = ingest_command(Path(config.home), Path(config.music))
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return f"Ingest: {done.stdout.splitlines()[-2]}. {time.monotonic() - started:.0f} s with start and end, {os.cpu_count()} cores."
+    said, taken_s = done.stdout.splitlines()[-2], time.monotonic() - started
+    return f"Ingest: {said}. {taken_s:.0f} s with start and end, {os.cpu_count()} cores."
 
 
 def conditions(noise: Path) -> list[Condition]:
