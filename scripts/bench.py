@@ -61,7 +61,8 @@ def main(arguments: Sequence[str]) -> int:
         report = _report(config, paths)
     print(report)
     if config.write:
-        write_section(TITLE, "make bench", report)
+        chosen = f"python -m scripts.bench music=… files={config.files} write=true"
+        write_section(TITLE, chosen if config.music else "make bench", report)
     return 0
 
 
