@@ -43,8 +43,13 @@ class Recipe:
     seconds_a_step: float
     clip_s: list[float]
     spacing: int
+    clips_a_track: int
     bands: int
+    scale: Literal["log", "mel"]
+    hop: int
+    local: list[int]
     stem: list[int]
+    width: int
     context_kernels: list[int]
     dim: int
 
@@ -58,6 +63,7 @@ class TrainConfig(Recipe):
     music: str | None
     dev_share: float
     noise: str | None
+    extra: str | None
     held_out_noises: list[str]
     rooms: str | None
     cache: str | None
@@ -114,17 +120,14 @@ def train(config: TrainConfig, say: Say) -> Path:
     """Train, or go on training, and return the encoder's file. Raises ConfigurationError, BadInput."""
     out = Path(config.out)
     _check(config)
+    encoder_config = architecture(config)
     keep_recipe(out, config.recipe())
     material = load_material(config, say)
-    encoder_config = EncoderConfig(
-        FrontEndConfig(bands=config.bands),
-        NetworkConfig(_three(config.stem), context_kernels=tuple(config.context_kernels), dim=config.dim),
-    )
     pairs = PairDataset(
         material.music,
         material.noises,
         material.rooms,
-        PairConfig(config.seconds_a_step, tuple(config.clip_s), config.spacing),
+        PairConfig(config.seconds_a_step, tuple(config.clip_s), config.spacing, config.clips_a_track),
         padding=encoder_config.padding,
         seed=config.seed,
         steps=config.steps,
@@ -137,6 +140,23 @@ def train(config: TrainConfig, say: Say) -> Path:
         plot_history(trainer.history, out / "validation.png")
     say(f"{weights} after {trainer.step} steps")
     return weights
+
+
+def architecture(config: Recipe) -> EncoderConfig:
+    """The encoder that the recipe asks for. Raises ConfigurationError for layers that do not fit each other."""
+    try:
+        return EncoderConfig(
+            FrontEndConfig(config.bands, config.scale, config.hop),
+            NetworkConfig(
+                tuple(config.local),
+                tuple(config.stem),
+                config.width,
+                context_kernels=tuple(config.context_kernels),
+                dim=config.dim,
+            ),
+        )
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
 
 
 def keep_recipe(out: Path, recipe: Mapping[str, Any]) -> None:
@@ -157,8 +177,11 @@ def load_material(config: TrainConfig, say: Say) -> Material:
     """Decode everything (once: the cache keeps it) and set aside what is held out."""
     cache = Path(config.cache) if config.cache else Path(config.out) / "cache"
     train, dev = music_split(Path(config.music or ""), config.dev_share, config.seed)
-    music, held_out_music = load_corpus(train, cache), load_corpus(dev, cache)
-    noises = load_corpus(_folder(config.noise, "noise"), cache)
+    extra = Path(config.extra) if config.extra else None
+    more_music = _folder(str(extra / "music"), "extra") if extra else []
+    more_noise = _folder(str(extra / "noise"), "extra") if extra else []
+    music, held_out_music = load_corpus([*train, *more_music], cache), load_corpus(dev, cache)
+    noises = load_corpus([*_folder(config.noise, "noise"), *more_noise], cache)
     rooms = load_corpus(_folder(config.rooms, "rooms"), cache) if config.rooms else Corpus((), ())
     heard = noises.without(config.held_out_noises)
     unheard = noises.only(i for i, name in enumerate(noises.names) if name not in heard.names)
@@ -237,18 +260,11 @@ def _check(config: TrainConfig) -> None:
     for name in ("music", "noise"):
         if not getattr(config, name):
             raise ConfigurationError(f"{name} is not given: say {name}=…")
-    _three(config.stem)
     if config.device == "cuda":
         import torch
 
         if not torch.cuda.is_available():
             raise ConfigurationError("device=cuda, but torch finds no GPU")
-
-
-def _three(stem: list[int]) -> tuple[int, int, int]:
-    if len(stem) != 3:
-        raise ConfigurationError(f"stem has three layers, not {len(stem)}")
-    return stem[0], stem[1], stem[2]
 
 
 def _folder(path: str | None, name: str) -> list[Path]:

@@ -1,7 +1,7 @@
 """What happens to music between a loudspeaker and a recogniser, as functions on float32 waveforms.
 
-Order of the chain: speed → room → noise → microphone → overload → gain. Rooms are applied with real sound before
-the clip, so that tails are real. Each function takes a numpy Generator and is a pure function of it.
+Order of the chain: speed → room → noise → microphone → overload → codec → gain. Rooms are applied with real sound
+before the clip, so that tails are real. Each function takes a numpy Generator and is a pure function of it.
 """
 
 from __future__ import annotations
@@ -19,16 +19,18 @@ from ingest.fingerprint.grid import SAMPLE_RATE
 class AugmentConfig:
     """How often and how hard each thing happens."""
 
-    speed_chance: float = 0.5
-    speed_semitones: float = 3.0
+    speed_chance: float = 0.65
+    speed_semitones: float = 3.6
     tempo_chance: float = 0.3
     tempo_range: float = 1.25
     room_chance: float = 0.5
     measured_room_share: float = 0.4
     noise_chance: float = 0.9
     snr_db: tuple[float, float] = (-8.0, 15.0)
+    music_snr_db: tuple[float, float] = (0.0, 15.0)  # below 0 dB the other music would be what is heard
     microphone_chance: float = 0.6
     overload_chance: float = 0.15
+    codec_chance: float = 0.08
     gain_db: tuple[float, float] = (-30.0, 0.0)
 
 
@@ -44,6 +46,16 @@ def resample(x: np.ndarray, length: int) -> np.ndarray:
     bins = min(len(spectrum), length // 2 + 1)
     out = fft.irfft(spectrum[:bins], length) * (length / len(x))
     return np.asarray(out, np.float32)
+
+
+def resampled_lengths(length: int, rate: float) -> tuple[int, int]:
+    """(source, result): lengths in about that ratio that a Fourier transform is quick at, the result no shorter.
+
+    >>> resampled_lengths(10_007, 1.1)
+    (11250, 10125)
+    """
+    result = fft.next_fast_len(length, real=True)
+    return fft.next_fast_len(round(result * rate), real=True), result
 
 
 def filtered(x: np.ndarray, response: np.ndarray) -> np.ndarray:

@@ -12,18 +12,24 @@ from ingest.fingerprint.grid import EMBEDDING_HOP, SAMPLE_RATE
 from ingest.fingerprint.pcm import to_float
 from ingest.training import augment
 from ingest.training.augment import AugmentConfig
+from ingest.training.codecs import CODECS, through_codec
 from ingest.training.corpus import Corpus
 
+NOISES = {"real": 0.42, "babble": 0.2, "music": 0.12, "events": 0.16, "coloured": 0.1}  # how often each kind
 PAST_S = 1.0  # sound before the clip, so that the tail of a room is real
 
 
 @dataclass
 class PairConfig:
-    """A step: `seconds_a_step` of clips of one of `clip_s`, surroundings counted, compared every `spacing` cells."""
+    """A step: `seconds_a_step` of clips of one of `clip_s`, surroundings counted, compared every `spacing` cells.
+
+    Of each track drawn come `clips_a_track`: what is most like a passage is elsewhere in the same piece.
+    """
 
     seconds_a_step: float = 200.0
-    clip_s: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0)
-    spacing: int = 4
+    clip_s: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0, 4.0)
+    spacing: int = 2
+    clips_a_track: int = 2
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
 
@@ -78,24 +84,25 @@ class PairDataset(Dataset[PairBatch]):
             int(clip_s * SAMPLE_RATE) // EMBEDDING_HOP,
             self.config.spacing,
         )
-        clips = [self._pair(rng, clip_s, tempo, cells) for _ in range(count)]
+        drawn = rng.choice(len(self.music.samples), size=-(-count // self.config.clips_a_track), p=self.weights)
+        tracks = np.repeat(drawn, self.config.clips_a_track)[:count]
+        clips = [self._pair(rng, self.music.samples[track], clip_s, tempo, cells) for track in tracks]
         clean, spoilt, clean_cells = (np.stack(parts) for parts in zip(*clips, strict=True))
         return PairBatch(clean, spoilt, cells, clean_cells, tempo)
 
     def _pair(
-        self, rng: Generator, clip_s: float, tempo: float, cells: np.ndarray
+        self, rng: Generator, track: np.ndarray, clip_s: float, tempo: float, cells: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         chain = self.config.augment
         speed = 1.0
         if rng.random() < chain.speed_chance:
             speed = 2 ** (rng.uniform(-1, 1) * chain.speed_semitones / 12)
         length = round(clip_s * tempo * SAMPLE_RATE)  # samples of the clip before its bands are read at `tempo`
-        source_length, past = round(length * speed), round(PAST_S * SAMPLE_RATE * speed)
-        track = self.music.samples[rng.choice(len(self.music.samples), p=self.weights)]
-        start = int(rng.integers(0, max(1, len(track) - source_length)))
-        source = stretch(track, start - past, past + source_length)
-        heard = augment.resample(source, round(len(source) / speed))
-        spoilt = self._spoil(rng, heard)[-length:]
+        source_length, heard_length = augment.resampled_lengths(length + round(PAST_S * SAMPLE_RATE), speed)
+        speed = source_length / heard_length
+        start = int(rng.integers(0, max(1, len(track) - round(length * speed))))
+        source = stretch(track, start + round(length * speed) - source_length, source_length)
+        spoilt = self._spoil(rng, augment.resample(source, heard_length))[-length:]
 
         before, after = self.padding
         jitter = int(rng.integers(EMBEDDING_HOP))
@@ -113,16 +120,24 @@ class PairDataset(Dataset[PairBatch]):
             response = self._measured_room(rng) if measured else augment.synthetic_room(rng)
             x = augment.in_room(x, response)
         if rng.random() < chain.noise_chance:
-            x = augment.mixed(x, self._noise(rng, len(x)), rng.uniform(*chain.snr_db))
+            x = self._noisy(rng, x)
         if rng.random() < chain.microphone_chance:
             x = augment.filtered(x, augment.microphone(rng))
         if rng.random() < chain.overload_chance:
             x = augment.overloaded(x, rng)
+        if rng.random() < chain.codec_chance:
+            codec = CODECS[rng.integers(len(CODECS))]
+            x = through_codec(x, codec, int(rng.choice(codec.bit_rates)))
         target = 0.2 * 10 ** (rng.uniform(*chain.gain_db) / 20)
         return np.asarray(np.clip(x / (augment.rms(x) + 1e-4) * target, -1, 1), np.float32)
 
-    def _noise(self, rng: Generator, length: int) -> np.ndarray:
-        kind = rng.choice(["real", "babble", "music", "events", "coloured"], p=[0.4, 0.15, 0.15, 0.18, 0.12])
+    def _noisy(self, rng: Generator, x: np.ndarray) -> np.ndarray:
+        kind = str(rng.choice(list(NOISES), p=list(NOISES.values())))
+        chain = self.config.augment
+        snr_db = rng.uniform(*(chain.music_snr_db if kind == "music" else chain.snr_db))
+        return augment.mixed(x, self._noise(rng, kind, len(x)), snr_db)
+
+    def _noise(self, rng: Generator, kind: str, length: int) -> np.ndarray:
         if kind == "coloured":
             return augment.coloured_noise(rng, length)
         if kind == "events":
@@ -141,11 +156,11 @@ class PairDataset(Dataset[PairBatch]):
         """A stretch of a random recording, played up to a third slower or faster, repeated if it is too short."""
         samples = corpus.samples[rng.integers(len(corpus.samples))]
         rate = rng.uniform(0.75, 1.33)
-        needed = round(length * rate)
+        needed, played = augment.resampled_lengths(length, rate)
         if len(samples) < needed:
             samples = np.tile(samples, needed // len(samples) + 1)
         start = int(rng.integers(0, len(samples) - needed + 1))
-        return augment.resample(stretch(samples, start, needed), length)
+        return augment.resample(stretch(samples, start, needed), played)[:length]
 
     def _measured_room(self, rng: Generator) -> np.ndarray:
         response = self.rooms.samples[rng.integers(len(self.rooms.samples))]

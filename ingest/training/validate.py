@@ -16,6 +16,18 @@ from ingest.training.pairs import stretch
 
 
 @dataclass(frozen=True)
+class Spoiling:
+    """What is done to the clips: noise at `snr_db` (None: no noise), played so many semitones higher and faster."""
+
+    name: str
+    snr_db: float | None = None
+    semitones: float = 0.0
+
+
+SPOILINGS = (Spoiling("clean"), Spoiling("0 dB", 0.0), Spoiling("-5 dB", -5.0), Spoiling("+3 semitones", None, 3.0))
+
+
+@dataclass(frozen=True)
 class ValidationSet:
     """Held-out tracks, noises they are mixed with, and how."""
 
@@ -23,7 +35,7 @@ class ValidationSet:
     noises: Corpus
     clip_s: float = 3.0
     clips: int = 150
-    snrs_db: Sequence[float] = (0.0, -5.0)
+    spoilings: Sequence[Spoiling] = SPOILINGS
     seed: int = 7
 
 
@@ -31,10 +43,10 @@ def recall_at_one(embedder: Embedder, held_out: ValidationSet) -> dict[str, floa
     """Share of single query vectors whose nearest stored vector is of the same track and moment (± one segment)."""
     index, owner, segment = _index(embedder, held_out.music)
     found: dict[str, float] = {}
-    for snr_db in (None, *held_out.snrs_db):
+    for spoiling in held_out.spoilings:
         rng = np.random.default_rng(held_out.seed)
-        hits = [_hits(rng, embedder, held_out, index, owner, segment, snr_db) for _ in range(held_out.clips)]
-        found["clean" if snr_db is None else f"{snr_db:g} dB"] = float(np.mean(np.concatenate(hits)))
+        hits = [_hits(rng, embedder, held_out, index, owner, segment, spoiling) for _ in range(held_out.clips)]
+        found[spoiling.name] = float(np.mean(np.concatenate(hits)))
     return found
 
 
@@ -47,19 +59,21 @@ def _index(embedder: Embedder, music: Corpus) -> tuple[np.ndarray, np.ndarray, n
 
 def _hits(
     rng: np.random.Generator, embedder: Embedder, held_out: ValidationSet,
-    index: np.ndarray, owner: np.ndarray, segment: np.ndarray, snr_db: float | None,
+    index: np.ndarray, owner: np.ndarray, segment: np.ndarray, spoiling: Spoiling,
 ) -> np.ndarray:  # fmt: skip
     track = int(rng.integers(len(held_out.music.samples)))
     samples = held_out.music.samples[track]
     length = int(held_out.clip_s * SAMPLE_RATE)
-    start = int(rng.integers(0, max(1, len(samples) - length)))
-    clip = stretch(samples, start, length)
+    speed = 2 ** (spoiling.semitones / 12)
+    start = int(rng.integers(0, max(1, len(samples) - round(length * speed))))
+    clip = augment.resample(stretch(samples, start, round(length * speed)), length)
     noise = held_out.noises.samples[rng.integers(len(held_out.noises.samples))]
     noise = to_float(np.resize(noise[int(rng.integers(len(noise))) :], length))
-    if snr_db is not None:
-        clip = augment.mixed(clip, noise, snr_db)
+    if spoiling.snr_db is not None:
+        clip = augment.mixed(clip, noise, spoiling.snr_db)
     vectors = embedder.embed(clip).vectors
     best = np.argmax(vectors @ index.T, axis=1)
-    expected = (start / EMBEDDING_HOP + np.arange(len(vectors))) / STORED_STRIDE
+    centres = start / EMBEDDING_HOP + speed * (np.arange(len(vectors)) + 0.5) - 0.5
+    expected = centres / STORED_STRIDE
     hits: np.ndarray = (owner[best] == track) & (np.abs(segment[best] - expected) <= 1.0)
     return hits

@@ -11,7 +11,8 @@ from scripts.train import main, music_split
 from tests.fingerprint.signals import float_wav, melody
 
 TINY = [
-    "steps=4", "stem=[8, 8, 12]", "context_kernels=[2]", "dim=8", "seconds_a_step=8", "clip_s=[1.0]", "warmup_steps=1",
+    "steps=4", "local=[4, 4, 8]", "width=12", "context_kernels=[2]", "dim=8",
+    "seconds_a_step=8", "clip_s=[1.0]", "warmup_steps=1",
     "threads=1", "workers=0", "log_every=1", "validate_every=2", "checkpoint_every=2", "validation_clips=4",
     "held_out_noises=[rain]",
 ]  # fmt: skip
@@ -95,7 +96,7 @@ def test_nothing_held_out_is_allowed(audio: Path, tmp_path: Path) -> None:
         ("noise={audio}/nowhere", "holds no audio files"),
         ("rooms={audio}/nowhere", "holds no audio files"),
         ("held_out_noises=[rain, wind, speech-1]", "leaves no noise"),
-        ("stem=[8, 8]", "stem has three layers"),
+        ("stem=[8, 8]", "are not the 1024 of an embedding"),
         ("device=tpu", "device must be one of"),
         ("stepz=3", "did you mean 'steps'"),
         ("plot={audio}/none.json", "cannot be read"),
