@@ -9,7 +9,9 @@
     architecture  what an encoder is made of, as data
     frontend    samples → log-frequency bands
     network     bands → unit vectors
-    encoder     both of them and the file they are kept in
+    salience    bands → what rises above its neighbourhood
+    peaks       what of that a catalogue keeps, and how it is written down
+    encoder     front end and network, and the file they are kept in
     embedder    waveforms → embeddings, in chunks, on CPU or GPU
 
 `Embedder` is imported on first use: it brings torch, which decoding does without.
@@ -32,7 +34,7 @@ from ingest.errors import (
 )
 from ingest.fingerprint.audio import AudioStream, DecodedAudio, decode
 from ingest.fingerprint.denoise import denoise, denoise_blocks
-from ingest.fingerprint.embeddings import Embeddings
+from ingest.fingerprint.embeddings import Embeddings, StoredSegments
 from ingest.fingerprint.grid import (
     EMBEDDING_DIM,
     EMBEDDING_HOP,
@@ -45,6 +47,7 @@ from ingest.fingerprint.grid import (
     split_key,
     vector_key,
 )
+from ingest.fingerprint.peaks import NO_PEAK, PEAKS_A_SEGMENT, Salience, peaks_from_text, peaks_to_text
 from ingest.fingerprint.tags import Tags, read_tags
 from ingest.fingerprint.windows import Window, cut_windows
 
@@ -55,6 +58,8 @@ __all__ = [
     "EMBEDDING_DIM",
     "EMBEDDING_HOP",
     "EMBEDDING_HOP_S",
+    "NO_PEAK",
+    "PEAKS_A_SEGMENT",
     "SAMPLE_RATE",
     "SEGMENT_BITS",
     "SEGMENT_HOP",
@@ -69,7 +74,9 @@ __all__ = [
     "MissingFile",
     "NoAudioStream",
     "RefrainError",
+    "Salience",
     "SilentAudio",
+    "StoredSegments",
     "Tags",
     "TooLong",
     "TooShort",
@@ -79,6 +86,8 @@ __all__ = [
     "decode",
     "denoise",
     "denoise_blocks",
+    "peaks_from_text",
+    "peaks_to_text",
     "read_tags",
     "split_key",
     "vector_key",

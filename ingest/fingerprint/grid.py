@@ -3,7 +3,6 @@
 Letters used in every array docstring: T samples, F bins, N embeddings, B batch, D dimensions.
 
     samples   8 kHz
-    frames    one every FRAME_HOP samples            16 ms
     cells     one embedding every EMBEDDING_HOP      128 ms   dense: what a query is made of
     segments  every STORED_STRIDE-th embedding       512 ms   stored: what the catalogue keeps
 
@@ -12,7 +11,6 @@ embedding s · STORED_STRIDE, counted from the first sample of the file and thro
 """
 
 SAMPLE_RATE = 8_000  # Hz
-FRAME_HOP = 128  # samples
 EMBEDDING_HOP = 1_024  # samples
 STORED_STRIDE = 4  # embeddings
 SEGMENT_HOP = EMBEDDING_HOP * STORED_STRIDE  # samples
@@ -22,8 +20,6 @@ EMBEDDING_HOP_S = EMBEDDING_HOP / SAMPLE_RATE
 SEGMENT_HOP_S = SEGMENT_HOP / SAMPLE_RATE
 
 SEGMENT_BITS = 20  # a vector key is recording_id << SEGMENT_BITS | segment
-
-assert EMBEDDING_HOP % FRAME_HOP == 0
 
 
 def vector_key(recording_id: int, segment: int) -> int:

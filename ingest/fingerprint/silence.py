@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ingest.fingerprint.grid import EMBEDDING_HOP, FRAME_HOP
+from ingest.fingerprint.grid import EMBEDDING_HOP
 from ingest.fingerprint.pcm import to_float
 
+ENERGY_HOP = 128  # samples over which energy is summed
 SILENCE_DBFS = -60.0  # root mean square of a crop; 16-bit dither lies near −96, a quiet passage of music near −45
 
 
@@ -15,11 +16,11 @@ def audible_cells(samples: np.ndarray, cells: int, crop: int, silence_dbfs: floa
 
     samples: float or int16 [T]; crop: samples, a whole number of frames.
     """
-    assert crop % FRAME_HOP == 0
-    frames = to_float(samples[: len(samples) // FRAME_HOP * FRAME_HOP]).reshape(-1, FRAME_HOP)
+    assert crop % ENERGY_HOP == 0
+    frames = to_float(samples[: len(samples) // ENERGY_HOP * ENERGY_HOP]).reshape(-1, ENERGY_HOP)
     energy = np.concatenate([[0.0], np.cumsum(np.einsum("ij,ij->i", frames, frames), dtype=np.float64)])
-    starts = np.arange(cells) * (EMBEDDING_HOP // FRAME_HOP)
-    ends = np.minimum(starts + crop // FRAME_HOP, len(frames))
+    starts = np.arange(cells) * (EMBEDDING_HOP // ENERGY_HOP)
+    ends = np.minimum(starts + crop // ENERGY_HOP, len(frames))
     power = (energy[ends] - energy[np.minimum(starts, len(frames))]) / crop
     audible: np.ndarray = power > 10 ** (silence_dbfs / 10)
     return audible

@@ -23,8 +23,8 @@ from tests.fingerprint.encoders import NARROW, lively_encoder
 from tests.fingerprint.signals import melody
 
 UNUSUAL = EncoderConfig(
-    FrontEndConfig(bands=40, min_hz=200.0, max_hz=3_000.0, floor_dbfs=-70.0),
-    NetworkConfig(stem=(8, 12, 16), expansion=3, context_kernels=(3,), dim=20),
+    FrontEndConfig(bands=40, scale="mel", hop=128, min_hz=200.0, max_hz=3_000.0, floor_dbfs=-70.0),
+    NetworkConfig((4,), (8, 12, 16), 16, expansion=3, context_kernels=(3,), dim=20),
 )
 
 
@@ -68,7 +68,7 @@ def test_seeds_are_reproducible() -> None:
     """The same seed gives the same untrained encoder."""
     one, same, other = (seeded_encoder(NARROW, seed).state_dict() for seed in (3, 3, 4))
     assert all(torch.equal(one[name], same[name]) for name in one)
-    assert not torch.equal(one["network.layers.0.0.weight"], other["network.layers.0.0.weight"])
+    assert not torch.equal(one["network.layers.0.layers.0.0.weight"], other["network.layers.0.layers.0.0.weight"])
 
 
 def stored(path: Path, metadata: dict[str, str] | None, config: EncoderConfig = NARROW) -> Path:
@@ -87,8 +87,8 @@ BAD_METADATA = {
     "no network": {"config": "{}"},
     "unknown field": {"config": json.dumps({"front_end": {"window": 3}, "network": {}})},
     "impossible bands": {"config": json.dumps({"front_end": {"bands": -1}, "network": {}})},
-    "stem of two": {"config": json.dumps({"front_end": {}, "network": {"stem": [8, 8]}})},
-    "other shapes": {"config": json.dumps({"front_end": {}, "network": {"stem": [8, 8, 8]}})},
+    "too many halvings": {"config": json.dumps({"front_end": {}, "network": {"stem": [8, 8]}})},
+    "other shapes": {"config": json.dumps({"front_end": {}, "network": {"local": [8, 8, 8]}})},
 }
 
 

@@ -1,5 +1,6 @@
 """The front end against scipy's short-time spectrum, and its promises: gain, silence, pitch."""
 
+import librosa
 import numpy as np
 import pytest
 import torch
@@ -7,8 +8,7 @@ from scipy import signal
 
 from ingest.fingerprint import SAMPLE_RATE
 from ingest.fingerprint.architecture import FFT_SIZE, FrontEndConfig
-from ingest.fingerprint.frontend import FrontEnd, log_frequency_filters
-from ingest.fingerprint.grid import FRAME_HOP
+from ingest.fingerprint.frontend import FrontEnd, band_edges_hz, band_filters
 from tests.fingerprint.signals import melody, tone
 
 CONFIG = FrontEndConfig()
@@ -24,11 +24,11 @@ def test_it_is_the_spectrogram_of_scipy_in_bands() -> None:
     """Band powers equal those from scipy's short-time Fourier transform with the filters laid over it."""
     samples = melody(2.0)
     window = signal.windows.hann(FFT_SIZE, sym=False)
-    transform = signal.ShortTimeFFT(window * 2 / window.sum(), FRAME_HOP, SAMPLE_RATE, phase_shift=None)
-    frames = (len(samples) - FFT_SIZE) // FRAME_HOP + 1
-    first = FFT_SIZE // 2 // FRAME_HOP  # scipy's slice p is centred on sample p · hop
+    transform = signal.ShortTimeFFT(window * 2 / window.sum(), CONFIG.hop, SAMPLE_RATE, phase_shift=None)
+    frames = (len(samples) - FFT_SIZE) // CONFIG.hop + 1
+    first = FFT_SIZE // 2 // CONFIG.hop  # scipy's slice p is centred on sample p · hop
     power = np.abs(transform.stft(samples, p0=first, p1=first + frames)) ** 2
-    expected = np.log1p(log_frequency_filters(CONFIG).T @ power / 10 ** (CONFIG.floor_dbfs / 10))
+    expected = np.log1p(band_filters(CONFIG).T @ power / 10 ** (CONFIG.floor_dbfs / 10))
     found = bands(samples)
     assert found.shape == expected.shape == (CONFIG.bands, frames)
     assert np.allclose(found, expected, atol=2e-3)
@@ -36,13 +36,20 @@ def test_it_is_the_spectrogram_of_scipy_in_bands() -> None:
 
 def test_filters_are_triangles_of_unit_gain_around_log_spaced_centres() -> None:
     """Each filter peaks within a bin of its centre, at 1 less what falls between bins, and has no gap to the next."""
-    filters = log_frequency_filters(CONFIG)
+    filters = band_filters(CONFIG)
     bin_hz = SAMPLE_RATE / FFT_SIZE
     assert filters.shape == (FFT_SIZE // 2 + 1, CONFIG.bands)
     assert np.all(np.abs(np.argmax(filters, axis=0) * bin_hz - CENTRES_HZ) <= bin_hz)
     assert np.all((filters.max(axis=0) > 0.5) & (filters.max(axis=0) <= 1))
     inside = filters[int(CONFIG.min_hz / bin_hz) + 1 : int(CONFIG.max_hz / bin_hz)]
     assert np.all(inside.sum(axis=1) > 0)
+
+
+def test_mel_bands_follow_librosa() -> None:
+    """On the mel scale the centres are those of librosa's HTK formula."""
+    config = FrontEndConfig(bands=40, scale="mel")
+    mel = librosa.mel_frequencies(40, fmin=config.min_hz, fmax=config.max_hz, htk=True)
+    assert np.allclose(band_edges_hz(config)[1:-1], mel)
 
 
 def test_a_full_scale_tone_has_power_one() -> None:
@@ -80,11 +87,11 @@ def test_pitch_is_a_shift_along_the_bands(semitones: int) -> None:
     assert max(likeness) > 0.9
 
 
-def test_frames_begin_every_16_ms_and_nothing_is_padded() -> None:
+def test_frames_begin_every_hop_and_nothing_is_padded() -> None:
     """An impulse shows in exactly the frames whose window covers it."""
-    samples = np.zeros(FFT_SIZE + 20 * FRAME_HOP, np.float32)
+    samples = np.zeros(FFT_SIZE + 20 * CONFIG.hop, np.float32)
     at = 1_500
     samples[at] = 1.0
     heard = bands(samples).any(axis=0)
-    starts = np.arange(21) * FRAME_HOP
+    starts = np.arange(21) * CONFIG.hop
     assert heard.tolist() == ((starts < at) & (at < starts + FFT_SIZE)).tolist()

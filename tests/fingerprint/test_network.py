@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from ingest.fingerprint.architecture import EncoderConfig, NetworkConfig, receptive_field_samples
-from ingest.fingerprint.grid import EMBEDDING_HOP, FRAME_HOP
-from ingest.fingerprint.network import ZeroMeanConv, fold_batch_norm
+from ingest.fingerprint.architecture import EncoderConfig, FrontEndConfig, NetworkConfig
+from ingest.fingerprint.grid import EMBEDDING_HOP
+from ingest.fingerprint.network import fold_batch_norm
 from tests.fingerprint.encoders import NARROW, lively_encoder
 from tests.fingerprint.signals import melody
 
@@ -32,7 +32,7 @@ def test_folding_changes_nothing() -> None:
     with torch.inference_mode():
         assert torch.allclose(encoder(samples), folded(samples), atol=1e-5)
     kinds = {type(module) for module in folded.network.modules()}
-    assert not kinds & {nn.BatchNorm1d, ZeroMeanConv}
+    assert not kinds & {nn.BatchNorm1d, nn.BatchNorm2d}
 
 
 def test_gain_changes_nothing() -> None:
@@ -50,14 +50,15 @@ def test_vectors_have_unit_length_and_differ() -> None:
 
 
 @pytest.mark.parametrize("kernels", [(3, 3, 2), (2,), (5, 3), ()], ids=str)
-def test_number_of_embeddings(kernels: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(("local", "stem"), [((4, 4, 8), ()), ((4,), (8, 8)), ((), (8, 12)), ((4, 8), (8,))], ids=str)
+def test_number_of_embeddings(local: tuple[int, ...], stem: tuple[int, ...], kernels: tuple[int, ...]) -> None:
     """N = (T − receptive field) // hop + 1, and below one receptive field there is none to give."""
-    config = EncoderConfig(network=NetworkConfig(stem=(8, 8, 8), context_kernels=kernels, dim=8))
-    field = receptive_field_samples(config.network)
+    config = EncoderConfig(network=NetworkConfig(local, stem, 12, context_kernels=kernels, dim=8))
+    field = config.receptive_field
     for extra, count in [(0, 1), (EMBEDDING_HOP - 1, 1), (EMBEDDING_HOP, 2), (5 * EMBEDDING_HOP, 6)]:
         assert vectors_of(melody(9.0)[: field + extra], config).shape == (count, 8)
     with pytest.raises(RuntimeError):
-        vectors_of(melody(9.0)[: field - FRAME_HOP], config)
+        vectors_of(melody(9.0)[: field - config.front_end.hop], config)
 
 
 @pytest.mark.parametrize("config", [NARROW, SHIPPED], ids=["narrow", "shipped"])
@@ -74,6 +75,13 @@ def test_receptive_field_is_what_it_says(config: EncoderConfig) -> None:
         changed = samples.copy()
         changed[edge - 300 : edge + 300] = 0.9 * np.sign(np.sin(np.arange(600)))
         assert np.abs(vectors_of(changed, config)[place] - base).max() > 1e-3
+
+
+@pytest.mark.parametrize(("hop", "stem"), [(256, (8,)), (128, (8, 8)), (256, (8, 8, 8))])
+def test_hop_and_halvings_must_make_an_embedding(hop: int, stem: tuple[int, ...]) -> None:
+    """Layers that do not halve the frames down to one an embedding are refused, and told why."""
+    with pytest.raises(ValueError, match="are not the 1024 of an embedding"):
+        EncoderConfig(FrontEndConfig(hop=hop), NetworkConfig((), stem))
 
 
 def test_padding_centres_an_embedding_on_its_cell() -> None:
@@ -95,9 +103,9 @@ def test_every_weight_is_used() -> None:
 def test_names_of_the_weights_are_stable() -> None:
     """Weights are kept by these names: stored encoders depend on them."""
     names = set(lively_encoder(NARROW).state_dict())
-    convs = {f"network.layers.{i}.0.weight" for i in range(3)} | {
-        f"network.layers.{i}.{part}.weight" for i, part in product((3, 4, 5), ("context.0", "mix.0.0", "mix.1"))
+    convs = {f"network.layers.0.layers.{i}.0.weight" for i in range(3)} | {
+        f"network.layers.{i}.{part}.weight" for i, part in product((2, 3, 4), ("context.0", "mix.0.0", "mix.1"))
     }
     assert convs <= names
-    assert "network.layers.6.weight" in names and "network.layers.0.1.running_mean" in names
+    assert "network.layers.5.weight" in names and "network.layers.0.layers.0.1.running_mean" in names
     assert not [name for name in names if name.startswith("front_end")]
