@@ -14,7 +14,9 @@ from ingest.rows import EMBEDDED_SCHEMA, table
 
 
 class EmbedWindows:
-    """Actor body. Keeps of each window what the catalogue stores: every STORED_STRIDE-th audible embedding, in fp16."""
+    """Actor body. Keeps of each window what the catalogue stores: every STORED_STRIDE-th audible embedding, in fp16,
+    and the spectral peaks of its segment.
+    """
 
     def __init__(self, weights: str | None, checksum: str, device: str, threads: int, silence_dbfs: float) -> None:
         path = Path(weights) if weights else None
@@ -30,5 +32,9 @@ class EmbedWindows:
 
 
 def _stored(row: dict[str, Any], embeddings: Embeddings) -> dict[str, Any]:
-    segments, vectors = embeddings.stored()
-    return row | {"segments": segments + row["first_segment"], "vectors": vectors.astype(np.float16).tobytes()}
+    stored = embeddings.stored()
+    return row | {
+        "segments": stored.segments + row["first_segment"],
+        "vectors": stored.vectors.astype(np.float16).tobytes(),
+        "peaks": stored.peaks.tobytes(),
+    }

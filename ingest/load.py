@@ -87,7 +87,9 @@ def _upsert(batch: Sequence[Load], generation: Generation, vectors: Vectors, lak
     # A retried stage may have written a window into two files that are both named, for other windows.
     keys, places = np.unique(np.concatenate([part.keys for part in parts]), return_index=True)
     _check_counts(batch, keys)
-    vectors.upsert(generation.collection, keys, np.concatenate([part.vectors for part in parts])[places])
+    rows = np.concatenate([part.vectors for part in parts])[places]
+    peaks = np.concatenate([part.peaks for part in parts])[places]
+    vectors.upsert(generation.collection, keys, rows, peaks)
 
 
 def _check_counts(batch: Sequence[Load], keys: np.ndarray) -> None:

@@ -41,7 +41,14 @@ FILE_FIELDS = [
     ("reason", pa.string()),
 ]
 WINDOW_SCHEMA = pa.schema([*FILE_FIELDS, ("first_segment", pa.int32()), ("samples", pa.large_binary())])
-EMBEDDED_SCHEMA = pa.schema([*FILE_FIELDS, ("segments", pa.list_(pa.int32())), ("vectors", pa.large_binary())])
+EMBEDDED_SCHEMA = pa.schema(
+    [
+        *FILE_FIELDS,
+        ("segments", pa.list_(pa.int32())),
+        ("vectors", pa.large_binary()),  # float16
+        ("peaks", pa.large_binary()),  # uint16
+    ]
+)
 RECEIPT_SCHEMA = pa.schema([*FILE_FIELDS, ("stored", pa.int32()), ("lake_file", pa.string())])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ingest.fingerprint import PEAKS_A_SEGMENT
 from ingest.rows import RECEIPT_SCHEMA, table
 from ingest.stores import LakeConfig, LakeUnit, open_lake
 
@@ -27,7 +28,8 @@ class WriteLake:
 
     def _unit(self, row: dict[str, Any]) -> LakeUnit:
         vectors = np.frombuffer(row["vectors"], np.float16).reshape(-1, self.dim)
-        return LakeUnit(row["recording_id"], row["window"], np.array(row["segments"], np.int32), vectors)
+        peaks = np.frombuffer(row["peaks"], np.uint16).reshape(-1, PEAKS_A_SEGMENT)
+        return LakeUnit(row["recording_id"], row["window"], np.array(row["segments"], np.int32), vectors, peaks)
 
 
 def _receipt(row: dict[str, Any], file: str | None) -> dict[str, Any]:

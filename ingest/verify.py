@@ -24,14 +24,14 @@ def verify(generation: Generation, catalog: CatalogStore, vectors: Vectors) -> N
 
 
 def _check_sample(generation: Generation, catalog: CatalogStore, vectors: Vectors) -> None:
-    keys, sample = vectors.fetch(generation.collection, _sample_keys(generation, catalog), strong=True)
-    if not len(keys):
+    sample = vectors.fetch(generation.collection, _sample_keys(generation, catalog), strong=True)
+    if not len(sample.keys):
         return
-    norms = np.linalg.norm(sample, axis=1)
-    if sample.shape[1] != generation.dim or np.abs(norms - 1).max() > 0.01:
+    norms = np.linalg.norm(sample.vectors, axis=1)
+    if sample.vectors.shape[1] != generation.dim or np.abs(norms - 1).max() > 0.01:
         raise VerificationError(f"{generation.collection} holds vectors that are not of unit length {generation.dim}")
-    hits = vectors.search(generation.collection, sample, 1, strong=True)
-    recall = float(np.mean((hits.keys[:, 0] == keys) | (hits.scores[:, 0] > SAME_VECTOR)))
+    hits = vectors.search(generation.collection, sample.vectors, 1, strong=True)
+    recall = float(np.mean((hits.keys[:, 0] == sample.keys) | (hits.scores[:, 0] > SAME_VECTOR)))
     if recall < LEAST_SELF_RECALL:
         raise VerificationError(f"{generation.collection} finds only {recall:.0%} of its own vectors")
 

@@ -1,8 +1,8 @@
 """The three stores: one owner of each schema.
 
-    vectors    Milvus          embeddings, searchable          key = recording_id << 20 | segment
+    vectors    Milvus          embeddings, searchable, peaks   key = recording_id << 20 | segment
     metadata   SQL             tracks, ledger, generations     every string lives here alone
-    lake       Parquet         embeddings, durable             a file counts when a ledger row names it
+    lake       Parquet         embeddings and peaks, durable   a file counts when a ledger row names it
 
 Nothing here imports Ray or hydra; the service uses these modules as the jobs do.
 """
@@ -37,7 +37,7 @@ from ingest.stores.records import (
 
 if TYPE_CHECKING:
     from ingest.stores.metadata import CatalogLock, CatalogStore, Metadata, open_metadata
-    from ingest.stores.vectors import SearchHits, Vectors, open_vectors
+    from ingest.stores.vectors import SearchHits, StoredRows, Vectors, open_vectors
 
 # Imported on first use: pymilvus and SQLAlchemy take seconds, and a decoder needs neither.
 LATER = {
@@ -46,6 +46,7 @@ LATER = {
     "Metadata": "ingest.stores.metadata",
     "open_metadata": "ingest.stores.metadata",
     "SearchHits": "ingest.stores.vectors",
+    "StoredRows": "ingest.stores.vectors",
     "Vectors": "ingest.stores.vectors",
     "open_vectors": "ingest.stores.vectors",
 }
@@ -75,6 +76,7 @@ __all__ = [
     "Run",
     "SearchHits",
     "SourceFile",
+    "StoredRows",
     "Track",
     "UnusableName",
     "VectorStoreError",

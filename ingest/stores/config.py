@@ -19,6 +19,7 @@ class VectorsConfig:
     index: str = "FLAT"  # the index of new collections: FLAT, HNSW, IVF_FLAT, …
     index_params: dict[str, Any] = field(default_factory=dict)
     search_params: dict[str, Any] = field(default_factory=dict)
+    mmap: bool = False  # new collections: rows on the server's disk, the index in its memory; Milvus 2.4 or later
     consistency: str = "Bounded"  # of searches; counts are always strong
     timeout_s: float = 30.0
 

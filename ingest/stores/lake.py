@@ -1,10 +1,11 @@
 """The embeddings lake: Parquet files of whole windows, named by what they hold.
 
     <root>/<catalog>/<encoder[:16]>/<SHA-256 of the (recording, window) keys>.parquet
-    recording_id int64 · window int32 · segment int32 · vector float16 [D]      sorted by the first three
+    recording_id int64 · window int32 · segment int32 · vector float16 [D] · peaks uint16 [P]
+    sorted by the first three
 
 A file counts when a ledger row names it; anything else is what a killed job left behind, and is swept.
-Letters: n segments of a window, N vectors, D dimensions.
+Letters: n segments of a window, N vectors, D dimensions, P = PEAKS_A_SEGMENT.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import numpy as np
@@ -24,26 +26,29 @@ import pyarrow.parquet as pq
 
 from ingest.errors import ConfigurationError, LakeError
 from ingest.fingerprint.grid import SEGMENT_BITS
+from ingest.fingerprint.peaks import PEAKS_A_SEGMENT
 from ingest.stores.config import LakeConfig, check_catalog_name
 from ingest.stores.lake_files import LakeFiles
 
-SCHEMA_VERSION = "1"
-COLUMNS = ["recording_id", "window", "segment", "vector"]
+SCHEMA_VERSION = "2"
+COLUMNS = ["recording_id", "window", "segment", "vector", "peaks"]
 SUFFIX = ".parquet"
 ENCODER_KEY, VERSION_KEY = b"refrain.encoder", b"refrain.schema"
 
 
 @dataclass(frozen=True)
 class LakeUnit:
-    """The stored embeddings of one window of one recording.
+    """The stored embeddings and spectral peaks of one window of one recording.
 
-    Shape: segments int32 [n] ascending; vectors float16 or float32 [n, D]. n may be 0 (a silent window).
+    Shape: segments int32 [n] ascending; vectors float16 or float32 [n, D]; peaks uint16 [n, P]. n may be 0 (a silent
+    window).
     """
 
     recording_id: int
     window: int
     segments: npt.NDArray[np.int32]
     vectors: npt.NDArray[np.floating]
+    peaks: npt.NDArray[np.uint16]
 
 
 @dataclass(frozen=True)
@@ -59,11 +64,12 @@ class LakeReceipt:
 class LakeVectors:
     """What one file holds of the recordings asked for.
 
-    Shape: keys int64 [N] ascending, vectors float32 [N, D].
+    Shape: keys int64 [N] ascending, vectors float32 [N, D], peaks uint16 [N, P].
     """
 
     keys: npt.NDArray[np.int64]
     vectors: npt.NDArray[np.float32]
+    peaks: npt.NDArray[np.uint16]
 
 
 class Lake:
@@ -147,17 +153,21 @@ def _table(encoder: str, units: Sequence[LakeUnit]) -> pa.Table:
     for unit in units:
         if unit.vectors.ndim != 2 or unit.segments.shape != unit.vectors.shape[:1]:
             raise LakeError(f"recording {unit.recording_id}: segments and vectors do not fit")
+        if unit.peaks.dtype != np.uint16 or unit.peaks.shape != (len(unit.segments), PEAKS_A_SEGMENT):
+            raise LakeError(f"recording {unit.recording_id}: segments and peaks do not fit")
     counts = [len(unit.segments) for unit in units]
     with np.errstate(over="ignore"):  # looked at below
         vectors = np.concatenate([unit.vectors for unit in units]).astype(np.float16)
     if not np.isfinite(vectors).all():
         raise LakeError("a vector is not finite in float16")
+    peaks = np.concatenate([unit.peaks for unit in units])
     return pa.table(
         [
             np.repeat(np.array([unit.recording_id for unit in units], np.int64), counts),
             np.repeat(np.array([unit.window for unit in units], np.int32), counts),
             np.concatenate([unit.segments for unit in units]).astype(np.int32),
             pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1]),
+            pa.FixedSizeListArray.from_arrays(pa.array(peaks.ravel()), PEAKS_A_SEGMENT),
         ],
         names=COLUMNS,
         metadata={ENCODER_KEY: encoder.encode(), VERSION_KEY: SCHEMA_VERSION.encode()},
@@ -168,13 +178,23 @@ def _is_ours(schema: pa.Schema) -> bool:
     types = [pa.int64(), pa.int32(), pa.int32()]
     if schema.names != COLUMNS or schema.types[:3] != types:
         return False
-    vector = schema.types[3]
-    return bool(pa.types.is_fixed_size_list(vector) and vector.value_type == pa.float16())
+    vector, peaks = schema.types[3:]
+    return bool(
+        pa.types.is_fixed_size_list(vector)
+        and vector.value_type == pa.float16()
+        and pa.types.is_fixed_size_list(peaks)
+        and (peaks.value_type, peaks.list_size) == (pa.uint16(), PEAKS_A_SEGMENT)
+    )
 
 
 def _vectors(table: pa.Table) -> LakeVectors:
-    dim = table.schema.field("vector").type.list_size
-    flat = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
     keys = table["recording_id"].to_numpy() << SEGMENT_BITS | table["segment"].to_numpy()
     order = np.argsort(keys, kind="stable")
-    return LakeVectors(keys[order], flat.reshape(-1, dim).astype(np.float32)[order])
+    vectors, peaks = (_rows(table, name)[order] for name in ("vector", "peaks"))
+    return LakeVectors(keys[order], vectors.astype(np.float32), peaks)
+
+
+def _rows(table: pa.Table, column: str) -> npt.NDArray[Any]:
+    """A column of lists of one size as an array, a row each."""
+    flat: npt.NDArray[Any] = table[column].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return flat.reshape(-1, table.schema.field(column).type.list_size)

@@ -1,11 +1,11 @@
-"""Vectors in Milvus: one class for Milvus Lite and for a Milvus server.
+"""Vectors in Milvus, each with the spectral peaks of its segment: one class for Milvus Lite and for a Milvus server.
 
-Letters: Q queries, k hits a query, N vectors, M keys asked for, D dimensions. Keys are those of
+Letters: Q queries, k hits a query, N vectors, M keys asked for, D dimensions, P = PEAKS_A_SEGMENT. Keys are those of
 `ingest.fingerprint.grid.vector_key`; vectors have unit length, so the inner product is the cosine.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -16,15 +16,20 @@ from pymilvus import DataType, MilvusClient
 
 from ingest.errors import ConfigurationError, VectorStoreError
 from ingest.fingerprint.grid import vector_key
+from ingest.fingerprint.peaks import PEAKS_A_SEGMENT, peaks_from_text, peaks_to_text
 from ingest.stores.config import VectorsConfig
 from ingest.stores.milvus import VECTOR_FIELD, MilvusConnection
 
 Keys = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+Peaks = npt.NDArray[np.uint16]
 
 KEY_FIELD = "id"
+PEAKS_FIELD = "peaks"
+PEAKS_LETTERS = 2 * PEAKS_A_SEGMENT
 METRIC = "IP"
 UPSERT_BYTES = 2 << 20  # a request; small enough that searches wait little behind it
+KEY_BYTES, PEAKS_BYTES = 9, 2 + PEAKS_LETTERS  # at most, in a request
 FETCH_KEYS = 2_048  # a request
 DELETE_RANGES = 64  # a request
 SETTLE_S = 900.0  # for flushing and indexing
@@ -54,6 +59,18 @@ class SearchHits:
     scores: Floats
 
 
+@dataclass(frozen=True)
+class StoredRows:
+    """What is stored under some keys.
+
+    Shape: keys int64 [N] ascending; vectors float32 [N, D], [0, 0] if nothing is stored; peaks uint16 [N, P].
+    """
+
+    keys: Keys
+    vectors: Floats
+    peaks: Peaks
+
+
 class Vectors:
     """The collections of one Milvus; safe to share between threads. Errors are VectorStoreError."""
 
@@ -71,6 +88,7 @@ class Vectors:
         schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
         schema.add_field(KEY_FIELD, DataType.INT64, is_primary=True)
         schema.add_field(VECTOR_FIELD, DataType.FLOAT_VECTOR, dim=dim)
+        schema.add_field(PEAKS_FIELD, DataType.VARCHAR, max_length=PEAKS_LETTERS)
         indexes = MilvusClient.prepare_index_params()
         indexes.add_index(
             VECTOR_FIELD,
@@ -79,7 +97,8 @@ class Vectors:
             metric_type=METRIC,
             params=check_index(index) | configured | (index_params or {}),
         )
-        self._ask("create_collection", collection, schema=schema, index_params=indexes)
+        properties = {"mmap.enabled": "true"} if self._config.mmap else {}
+        self._ask("create_collection", collection, schema=schema, index_params=indexes, properties=properties)
         self.load(collection)
 
     def exists(self, collection: str) -> bool:
@@ -102,21 +121,23 @@ class Vectors:
         self._connection.forget(collection)
         self._ask("get_load_state", collection, loaded=collection)
 
-    def upsert(self, collection: str, keys: Keys, vectors: Floats) -> None:
-        """Write vectors in requests of bounded size; a key must not occur twice in one call.
+    def upsert(self, collection: str, keys: Keys, vectors: Floats, peaks: Peaks) -> None:
+        """Write rows in requests of bounded size; a key must not occur twice in one call.
 
-        Shape: keys int64 [N], vectors float32 [N, D], finite.
+        Shape: keys int64 [N]; vectors float32 [N, D], finite; peaks uint16 [N, P].
         """
-        if vectors.ndim != 2 or keys.shape != vectors.shape[:1]:
-            raise ValueError(f"{keys.shape} keys do not fit {vectors.shape} vectors")
+        if vectors.ndim != 2 or keys.shape != vectors.shape[:1] or peaks.shape != (len(keys), PEAKS_A_SEGMENT):
+            raise ValueError(f"{keys.shape} keys, {vectors.shape} vectors and {peaks.shape} peaks do not fit")
         if len(np.unique(keys)) < len(keys):
             raise VectorStoreError(f"{self._connection.name}: a key occurs twice in one upsert")
         if not np.isfinite(vectors).all():
             raise VectorStoreError(f"{self._connection.name}: a vector is not finite")
-        rows = max(1, UPSERT_BYTES // (8 + 4 * vectors.shape[1]))
+        names = (KEY_FIELD, VECTOR_FIELD, PEAKS_FIELD)
+        rows = max(1, UPSERT_BYTES // (KEY_BYTES + 4 * vectors.shape[1] + PEAKS_BYTES))
         for start in range(0, len(keys), rows):
-            part = zip(keys[start : start + rows].tolist(), vectors[start : start + rows], strict=True)
-            self._ask("upsert", collection, [{KEY_FIELD: key, VECTOR_FIELD: vector} for key, vector in part])
+            part = slice(start, start + rows)
+            columns = zip(keys[part].tolist(), vectors[part], peaks_to_text(peaks[part]), strict=True)
+            self._ask("upsert", collection, [dict(zip(names, row, strict=True)) for row in columns])
 
     def flush(self, collection: str) -> None:
         """Make what was written durable and indexed; call it once, at the end of a load."""
@@ -153,8 +174,8 @@ class Vectors:
             hits.scores[row, : len(answer)] = [hit["distance"] for hit in answer]
         return hits
 
-    def fetch(self, collection: str, keys: Keys, *, strong: bool = False) -> tuple[Keys, Floats]:
-        """Those of the keys that are stored, ascending, and their vectors. Shape: [M] → [N], [N, D]."""
+    def fetch(self, collection: str, keys: Keys, *, strong: bool = False) -> StoredRows:
+        """Those of the keys [M] that are stored, with their vectors and peaks."""
         wanted = np.unique(keys).tolist()
         found: dict[int, Any] = {}
         for start in range(0, len(wanted), FETCH_KEYS):
@@ -163,14 +184,11 @@ class Vectors:
                 collection,
                 loaded=collection,
                 ids=wanted[start : start + FETCH_KEYS],
-                output_fields=[KEY_FIELD, VECTOR_FIELD],
+                output_fields=[KEY_FIELD, VECTOR_FIELD, PEAKS_FIELD],
                 consistency_level=self._consistency(strong),
             )
-            found.update((row[KEY_FIELD], row[VECTOR_FIELD]) for row in rows)
-        stored = sorted(found)
-        if not stored:
-            return np.empty(0, np.int64), np.empty((0, 0), np.float32)
-        return np.array(stored, np.int64), np.array([found[key] for key in stored], np.float32)
+            found.update((row[KEY_FIELD], row) for row in rows)
+        return self._stored_rows([found[key] for key in sorted(found)])
 
     def count(self, collection: str) -> int:
         """Vectors stored, strongly consistent."""
@@ -216,6 +234,17 @@ class Vectors:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _stored_rows(self, rows: Sequence[dict[str, Any]]) -> StoredRows:
+        if not rows:
+            no_peaks = np.empty((0, PEAKS_A_SEGMENT), np.uint16)
+            return StoredRows(np.empty(0, np.int64), np.empty((0, 0), np.float32), no_peaks)
+        try:
+            peaks = peaks_from_text([row[PEAKS_FIELD] for row in rows])
+        except ValueError as error:
+            raise VectorStoreError(f"{self._connection.name}: get: {error}") from error
+        keys = np.array([row[KEY_FIELD] for row in rows], np.int64)
+        return StoredRows(keys, np.array([row[VECTOR_FIELD] for row in rows], np.float32), peaks)
 
     def _consistency(self, strong: bool) -> str:
         return "Strong" if strong else self._config.consistency

@@ -12,6 +12,7 @@ import pytest
 
 from ingest.stores import VectorsConfig, open_vectors
 from tests.repository.kubernetes import of_kind
+from tests.stores.rows import random_peaks
 
 pytestmark = pytest.mark.integration
 PATIENCE_S = 60.0
@@ -49,12 +50,12 @@ def milvus_uri(tmp_path: Path) -> Iterator[str]:
 
 def test_milvus_lite_serves_as_a_server(milvus_uri: str, tmp_path: Path) -> None:
     """`vectors=milvus` writes, counts, searches and deletes on the Milvus that the overlay starts."""
-    config = VectorsConfig(kind="milvus", uri=milvus_uri, index="HNSW", search_params={"ef": 64})
+    config = VectorsConfig(kind="milvus", uri=milvus_uri, index="HNSW", search_params={"ef": 64}, mmap=True)
     vectors = np.eye(16, dtype=np.float32)
     keys = np.arange(16, dtype=np.int64) + (3 << 20)
     with open_vectors(config, tmp_path) as store:
         store.create("songs", 16)
-        store.upsert("songs", keys, vectors)
+        store.upsert("songs", keys, vectors, random_peaks(16))
         store.flush("songs")
         assert store.count("songs") == 16
         assert store.search("songs", vectors[:2], 1, strong=True).keys[:, 0].tolist() == keys[:2].tolist()

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from ingest.embed import EmbedWindows
-from ingest.fingerprint import SEGMENT_BITS, Embedder, decode
+from ingest.fingerprint import NO_PEAK, PEAKS_A_SEGMENT, SEGMENT_BITS, Embedder, decode
 from ingest.fingerprint.architecture import read_architecture
 from ingest.fingerprint.pcm import to_int16
 from ingest.receipts import Outcomes, Receipts
@@ -45,8 +45,10 @@ def test_rows_pass_in_order(embedded: list[pa.Table]) -> None:
     assert [row["recording_id"] for row in rows] == sorted(row["recording_id"] for row in rows)
     rejects = [row for row in rows if row["code"]]
     assert {NAMES[row["recording_id"] - 1]: row["code"] for row in rejects} == BAD
-    assert all(row["vectors"] is None and row["segments"] is None for row in rejects)
-    assert all(len(row["vectors"]) == 2 * 16 * len(row["segments"]) for row in rows if not row["code"])
+    assert all(row[name] is None for row in rejects for name in ("segments", "vectors", "peaks"))
+    windows = [row for row in rows if not row["code"]]
+    assert all(len(row["vectors"]) == 2 * 16 * len(row["segments"]) for row in windows)
+    assert all(len(row["peaks"]) == 2 * PEAKS_A_SEGMENT * len(row["segments"]) for row in windows)
 
 
 def test_every_file_is_done_or_rejected(embedded: list[pa.Table], tmp_path: Path, weights: Path) -> None:
@@ -64,7 +66,7 @@ def test_every_file_is_done_or_rejected(embedded: list[pa.Table], tmp_path: Path
 def test_the_lake_holds_what_the_whole_file_embeds_to(
     embedded: list[pa.Table], music: Path, tmp_path: Path, weights: Path
 ) -> None:
-    """Cut, embedded in batches, written and read again: keys and vectors of the whole file, to half precision."""
+    """Cut, embedded in batches, written and read: keys and peaks of the whole file, and vectors to half precision."""
     outcomes = ingested(embedded, tmp_path, weights)
     lake, whole = open_lake(LakeConfig(uri=None), tmp_path, "default"), Embedder.load(weights, threads=1)
     for done in outcomes.done:
@@ -73,11 +75,13 @@ def test_the_lake_holds_what_the_whole_file_embeds_to(
         order = np.argsort(keys)
         recordings, segments = keys[order] >> SEGMENT_BITS, keys[order] % (1 << SEGMENT_BITS)
         samples = decode(music / NAMES[done.recording_id - 1]).samples
-        expected_segments, expected = whole.embed(to_int16(samples)).stored()
+        expected = whole.embed(to_int16(samples)).stored()
         assert set(recordings.tolist()) == {done.recording_id}
-        assert np.array_equal(segments, expected_segments) and len(segments) == done.segments
+        assert np.array_equal(segments, expected.segments) and len(segments) == done.segments
         found = np.concatenate([part.vectors for part in parts])[order]
-        assert (found * expected).sum(axis=1).min() > 0.999
+        assert (found * expected.vectors).sum(axis=1).min() > 0.999
+        peaks = np.concatenate([part.peaks for part in parts])[order]
+        assert (peaks == expected.peaks).mean() > 0.99 and (peaks != NO_PEAK).mean() > 0.1
 
 
 def test_writing_again_gives_the_same_files(embedded: list[pa.Table], tmp_path: Path, weights: Path) -> None:

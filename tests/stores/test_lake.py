@@ -9,6 +9,7 @@ import pytest
 
 from ingest.fingerprint.grid import vector_key
 from ingest.stores import ConfigurationError, Lake, LakeConfig, LakeError, LakeUnit, open_lake
+from tests.stores.rows import random_peaks
 
 ENCODER = "e" * 64
 OTHER = "f" * 64
@@ -24,11 +25,12 @@ def lake(request: pytest.FixtureRequest, home: Path) -> Lake:
 
 def unit(recording_id: int, window: int, segments: range, seed: int = 0) -> LakeUnit:
     values = np.random.default_rng([recording_id, window, seed]).normal(size=(len(segments), DIM))
-    return LakeUnit(recording_id, window, np.array(segments, np.int32), values.astype(np.float32))
+    peaks = random_peaks(len(segments), seed + window)
+    return LakeUnit(recording_id, window, np.array(segments, np.int32), values.astype(np.float32), peaks)
 
 
 def test_what_is_written_is_read(lake: Lake) -> None:
-    """Keys come back sorted, and vectors to the precision of float16, whatever order they were written in."""
+    """Keys come back sorted, peaks as they were and vectors to the precision of float16, whatever the order written."""
     units = [unit(2, 0, range(3)), unit(1, 1, range(10, 14)), unit(1, 0, range(0, 8, 2))]
     receipt = lake.write(ENCODER, units)
     (read,) = lake.read(ENCODER, {1: [receipt.file], 2: [receipt.file]})
@@ -37,6 +39,8 @@ def test_what_is_written_is_read(lake: Lake) -> None:
     assert read.vectors.dtype == np.float32
     written = np.concatenate([units[2].vectors, units[1].vectors, units[0].vectors])
     assert np.array_equal(read.vectors, written.astype(np.float16).astype(np.float32))
+    assert read.peaks.dtype == np.uint16
+    assert np.array_equal(read.peaks, np.concatenate([units[2].peaks, units[1].peaks, units[0].peaks]))
     assert receipt.rows == 11
 
 
@@ -71,6 +75,7 @@ def test_silent_windows(lake: Lake) -> None:
     (read,) = lake.read(ENCODER, {1: [receipt.file]})
     assert read.keys.shape == (0,)
     assert read.vectors.shape == (0, DIM)
+    assert read.peaks.shape == (0, 16)
 
 
 def test_sweep_removes_what_no_row_names(lake: Lake) -> None:
@@ -96,13 +101,27 @@ def test_catalogues_are_apart(home: Path) -> None:
 
 
 def test_files_say_what_they_are(home: Path) -> None:
-    """Rows are sorted by recording, window and segment; vectors are float16 lists; the encoder is named."""
+    """Rows are sorted by recording, window and segment; vectors and peaks are lists; the encoder is named."""
     receipt = open_lake(LakeConfig(), home).write(ENCODER, [unit(2, 0, range(2)), unit(1, 0, range(2))])
     table = pq.read_table(home / "lake" / "default" / ENCODER[:16] / receipt.file)
-    assert table.column_names == ["recording_id", "window", "segment", "vector"]
+    assert table.column_names == ["recording_id", "window", "segment", "vector", "peaks"]
     assert table["recording_id"].to_pylist() == [1, 1, 2, 2]
     assert str(table.schema.field("vector").type) == f"fixed_size_list<element: halffloat>[{DIM}]"
+    assert str(table.schema.field("peaks").type) == "fixed_size_list<element: uint16>[16]"
     assert table.schema.metadata[b"refrain.encoder"] == ENCODER.encode()
+
+
+def test_files_of_another_schema_are_refused(home: Path) -> None:
+    """A file as version 1 wrote it, without peaks, is refused by name, and so is one whose version is not ours."""
+    lake = open_lake(LakeConfig(), home)
+    receipt = lake.write(ENCODER, [unit(1, 0, range(3))])
+    path = home / "lake" / "default" / ENCODER[:16] / receipt.file
+    table = pq.read_table(path)
+    earlier, metadata = table.drop_columns("peaks"), table.schema.metadata
+    for odd, version in ((earlier, b"1"), (earlier, b"2"), (table, b"1"), (table, b"3")):
+        pq.write_table(odd.replace_schema_metadata(metadata | {b"refrain.schema": version}), path)
+        with pytest.raises(LakeError, match=f"{receipt.file} has a schema that this version does not read"):
+            list(lake.read(ENCODER, {1: [receipt.file]}))
 
 
 def test_a_corrupt_file_is_named(home: Path) -> None:
@@ -134,6 +153,7 @@ def test_a_flipped_bit_is_never_believed(home: Path) -> None:
             continue
         assert np.array_equal(read.keys, expected.keys), position
         assert np.array_equal(read.vectors, expected.vectors), position
+        assert np.array_equal(read.peaks, expected.peaks), position
     assert noticed > len(content) // 5 // 3
 
 
@@ -170,10 +190,14 @@ def test_bad_units_are_refused(lake: Lake) -> None:
         lake.write(ENCODER, [])
     with pytest.raises(LakeError, match="once"):
         lake.write(ENCODER, [unit(1, 0, range(2)), unit(1, 0, range(2))])
-    with pytest.raises(LakeError, match="fit"):
-        lake.write(ENCODER, [LakeUnit(1, 0, np.zeros(3, np.int32), np.zeros((2, DIM), np.float32))])
+    with pytest.raises(LakeError, match="segments and vectors do not fit"):
+        lake.write(ENCODER, [LakeUnit(1, 0, np.zeros(3, np.int32), np.zeros((2, DIM), np.float32), random_peaks(3))])
+    for peaks in (random_peaks(2), random_peaks(3)[:, :8], random_peaks(3).astype(np.int32)):
+        with pytest.raises(LakeError, match="segments and peaks do not fit"):
+            lake.write(ENCODER, [LakeUnit(1, 0, np.zeros(3, np.int32), np.zeros((3, DIM), np.float32), peaks)])
     with pytest.raises(LakeError, match="finite"):
-        lake.write(ENCODER, [LakeUnit(1, 0, np.zeros(1, np.int32), np.full((1, DIM), 1e9, np.float32))])
+        vectors = np.full((1, DIM), 1e9, np.float32)
+        lake.write(ENCODER, [LakeUnit(1, 0, np.zeros(1, np.int32), vectors, random_peaks(1))])
 
 
 def test_odd_paths(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from moto.server import ThreadedMotoServer
 
 from ingest.stores import Lake, LakeConfig, LakeError, LakeUnit, open_lake
 from scripts.services import free_ports
+from tests.stores.rows import random_peaks
 
 ENCODER = "e" * 64
 
@@ -36,15 +37,14 @@ def lake(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lake]:
 @pytest.mark.integration
 def test_write_read_sweep(lake: Lake, home: Path) -> None:
     """The lake behaves in a bucket as it does in a folder."""
-    vectors = np.eye(4, dtype=np.float32)
-    kept = lake.write(ENCODER, [LakeUnit(1, 0, np.arange(4, dtype=np.int32), vectors)])
-    gone = lake.write(ENCODER, [LakeUnit(2, 0, np.arange(4, dtype=np.int32), vectors)])
+    segments, vectors, peaks = np.arange(4, dtype=np.int32), np.eye(4, dtype=np.float32), random_peaks(4)
+    kept = lake.write(ENCODER, [LakeUnit(1, 0, segments, vectors, peaks)])
+    gone = lake.write(ENCODER, [LakeUnit(2, 0, segments, vectors, peaks)])
     assert lake.sweep(ENCODER, {kept.file}) == [gone.file]
     (read,) = lake.read(ENCODER, {1: [kept.file]})
     assert np.array_equal(read.vectors, vectors)
+    assert np.array_equal(read.peaks, peaks)
     with pytest.raises(LakeError, match="missing"):
         list(lake.read(ENCODER, {2: [gone.file]}))
     with pytest.raises(LakeError, match="cannot write s3://nowhere"):
-        open_lake(LakeConfig("s3://nowhere/lake"), home).write(
-            ENCODER, [LakeUnit(1, 0, np.arange(4, dtype=np.int32), vectors)]
-        )
+        open_lake(LakeConfig("s3://nowhere/lake"), home).write(ENCODER, [LakeUnit(1, 0, segments, vectors, peaks)])

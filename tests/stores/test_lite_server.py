@@ -19,6 +19,7 @@ from ingest.stores import VectorsConfig, VectorStoreError, open_vectors
 from ingest.stores.file_lock import FileLock
 from ingest.stores.lite_server import ROOT, LiteServer
 from tests.stores.lite import ended, kill_server, server_pid
+from tests.stores.rows import random_peaks
 
 pytestmark = pytest.mark.integration  # every test starts a server or two
 
@@ -73,9 +74,10 @@ def test_rows_survive_a_kill_of_the_server(home: Path) -> None:
     keys, stored = np.arange(50, dtype=np.int64), np.eye(50, 64, dtype=np.float32)
     with open_vectors(VectorsConfig(), home) as vectors:
         vectors.create("kept", 64)
-        vectors.upsert("kept", keys, stored)
+        vectors.upsert("kept", keys, stored, random_peaks(50))
         kill_server(home)
         assert np.array_equal(vectors.search("kept", stored, 1).keys[:, 0], keys)
+        assert np.array_equal(vectors.fetch("kept", keys).peaks, random_peaks(50))
         assert vectors.count("kept") == 50
 
 

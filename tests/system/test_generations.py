@@ -27,6 +27,7 @@ from ingest.stores import (
     open_vectors,
 )
 from ingest.verify import verify
+from tests.stores.rows import random_peaks
 
 pytestmark = pytest.mark.integration
 DIM, SEGMENTS = 16, 6
@@ -47,7 +48,8 @@ class Shop:
             rng = np.random.default_rng([work.recording_id, *encoder.encode()])
             vectors = rng.standard_normal((SEGMENTS, DIM)).astype(np.float32)
             vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-            unit = LakeUnit(work.recording_id, 0, np.arange(SEGMENTS, dtype=np.int32), vectors)
+            peaks = random_peaks(SEGMENTS, seed=work.recording_id)
+            unit = LakeUnit(work.recording_id, 0, np.arange(SEGMENTS, dtype=np.int32), vectors, peaks)
             file = self.lake.write(encoder, [unit]).file
             self.catalog.commit(encoder, [Done(work.recording_id, SEGMENTS, 1, (file,), 3.0)], [], "run")
 
@@ -110,11 +112,15 @@ def test_loading_again_what_was_loaded_but_not_recorded_changes_nothing(shop: Sh
     shop.embed("old", {"a": "1", "b": "1"})
     first = shop.generation("old", "first")
     shop.fill(first)
-    before = shop.vectors.fetch("first", np.array([vector_key(1, 0), vector_key(2, 5)]))[1]
+    keys = np.array([vector_key(1, 0), vector_key(2, 5)])
+    before = shop.vectors.fetch("first", keys)
     shop.catalog.forget_loads(first.generation_id, [1, 2])
     shop.fill(first)
     assert shop.vectors.count("first") == 2 * SEGMENTS
-    assert np.array_equal(shop.vectors.fetch("first", np.array([vector_key(1, 0), vector_key(2, 5)]))[1], before)
+    after = shop.vectors.fetch("first", keys)
+    assert np.array_equal(after.vectors, before.vectors)
+    assert np.array_equal(after.peaks, before.peaks)
+    assert np.array_equal(after.peaks, [random_peaks(SEGMENTS, seed=1)[0], random_peaks(SEGMENTS, seed=2)[5]])
 
 
 def _answers(shop: Shop) -> tuple[str, set[str], int]:
