@@ -50,7 +50,7 @@ class Service(Protocol):
 
     def running(self) -> AbstractAsyncContextManager[None]: ...
 
-    async def identify(self, data: bytes, limit: int) -> Identification: ...
+    async def identify(self, data: bytes, limit: int, min_confidence: float | None) -> Identification: ...
 
     async def track(self, track_id: int) -> TrackAnswer: ...
 
@@ -113,9 +113,13 @@ def add_queries(app: FastAPI, service: Service, meter: Meter) -> None:
     async def identify(
         request: Request,
         limit: Annotated[int, Query(ge=1, le=MAX_MATCHES, description="Matches to answer, at most.")] = 5,
+        min_confidence: Annotated[
+            float | None,
+            Query(ge=0, le=1, description="Answer from this confidence on, in place of the catalogue's own threshold."),
+        ] = None,
     ) -> Identification:
         clip = await read_clip(request, service.bounds)
-        answer = await service.identify(clip, limit)
+        answer = await service.identify(clip, limit, min_confidence)
         meter.stages(answer.timings_ms, bool(answer.matches))
         return answer
 

@@ -39,10 +39,13 @@ class Client:
             raise ClientError(f"{url!r} is no URL: {error}", "unreachable") from error
         self._retries = retries
 
-    def identify(self, audio: bytes | str | Path, *, limit: int | None = None) -> dict[str, Any]:
+    def identify(
+        self, audio: bytes | str | Path, *, limit: int | None = None, min_confidence: float | None = None
+    ) -> dict[str, Any]:
         """The answer to a clip, given as its bytes or as the path of a file."""
         data = audio if isinstance(audio, bytes) else read_file(Path(audio))
-        parameters = {} if limit is None else {"limit": limit}
+        wishes = {"limit": limit, "min_confidence": min_confidence}
+        parameters = {name: value for name, value in wishes.items() if value is not None}
         headers = {"content-type": "application/octet-stream"}
         return self._ask("POST", "/v1/identify", content=data, params=parameters, headers=headers)
 

@@ -6,9 +6,18 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ingest.fingerprint import EMBEDDING_HOP, SAMPLE_RATE, STORED_STRIDE, Embeddings, vector_key
-from ingest.stores import CatalogCounts, Generation, SearchHits, Track, VectorStoreError
-from serve.matching import Calibration
+from ingest.fingerprint import (
+    EMBEDDING_HOP,
+    EMBEDDING_HOP_S,
+    SAMPLE_RATE,
+    STORED_STRIDE,
+    Embeddings,
+    Salience,
+    vector_key,
+)
+from ingest.fingerprint.peaks import MARGIN_FRAMES
+from ingest.stores import CatalogCounts, Generation, SearchHits, StoredRows, Track, VectorStoreError
+from serve.matching import Calibration, LengthModel
 
 Floats = npt.NDArray[np.float32]
 Keys = npt.NDArray[np.int64]
@@ -16,15 +25,18 @@ Pcm = npt.NDArray[np.int16]
 
 CROP = 8 * EMBEDDING_HOP  # samples, about one second
 BANDS = 60
+FRAMES_A_CELL = 8  # of a salience without a peak
 # Two melodies are more alike here than they are to a network.
-SPECTRAL_CALIBRATION = Calibration({"contrast": 8.0, "lead": 12.0, "evidence": 2.0, "log_pairs": -0.5}, -9.0, 0.5)
+SPECTRAL_CALIBRATION = Calibration(
+    (LengthModel(5.0, {"contrast": 8.0, "lead": 12.0, "evidence": 2.0, "log_pairs": -0.5}, -9.0),)
+)
 SILENT = 30.0  # of 32768, root mean square
 
 
 class SpectralEmbedder:
     """Embeds without a network: the contrast of band energies around each position.
 
-    The bands rise in semitones from 110 Hz; what is common to the bands of a position is taken off.
+    The bands rise in semitones from 110 Hz; what is common to the bands of a position is taken off. Nothing is salient.
     """
 
     before = (CROP - EMBEDDING_HOP) // 2
@@ -51,38 +63,45 @@ class SpectralEmbedder:
         contrast = energies - energies.mean(axis=1, keepdims=True)
         norms = np.linalg.norm(contrast, axis=1, keepdims=True)
         vectors = (contrast / np.maximum(norms, 1e-9)).astype(np.float32)
-        return Embeddings(vectors, np.sqrt(np.mean(np.square(crops), axis=1)) > SILENT)
+        levels = np.zeros((len(vectors) * FRAMES_A_CELL + 2 * MARGIN_FRAMES, BANDS), np.int8)
+        audible = np.sqrt(np.mean(np.square(crops), axis=1)) > SILENT
+        return Embeddings(vectors, audible, Salience(levels, EMBEDDING_HOP_S / FRAMES_A_CELL, 1.0))
 
 
 @dataclass
 class MemoryVectors:
     """Exhaustive search over arrays; `away` makes every call fail as a lost server does."""
 
-    collections: dict[str, tuple[Keys, Floats]] = field(default_factory=dict)
+    collections: dict[str, StoredRows] = field(default_factory=dict)
     away: bool = False
     loaded: list[str] = field(default_factory=list)
 
     def add(self, collection: str, recording_id: int, embeddings: Embeddings) -> None:
-        """Store every STORED_STRIDE-th audible embedding of a recording, as a job does."""
-        segments, vectors = embeddings.stored()
-        keys = np.array([vector_key(recording_id, int(segment)) for segment in segments], np.int64)
-        old_keys, old_vectors = self.collections.get(collection, (keys[:0], vectors[:0]))
-        self.collections[collection] = (np.append(old_keys, keys), np.concatenate([old_vectors, vectors]))
+        """Store every STORED_STRIDE-th audible embedding of a recording, and the peaks, as a job does."""
+        stored = embeddings.stored()
+        keys = np.array([vector_key(recording_id, int(segment)) for segment in stored.segments], np.int64)
+        old = self.collections.get(collection, StoredRows(keys[:0], stored.vectors[:0], stored.peaks[:0]))
+        self.collections[collection] = StoredRows(
+            np.append(old.keys, keys),
+            np.concatenate([old.vectors, stored.vectors]),
+            np.concatenate([old.peaks, stored.peaks]),
+        )
 
     def search(self, collection: str, queries: Floats, k: int) -> SearchHits:
-        keys, vectors = self._stored(collection)
-        scores = queries @ vectors.T
+        stored = self._stored(collection)
+        scores = queries @ stored.vectors.T
         best = np.argsort(-scores, axis=1)[:, :k]
         missing = ((0, 0), (0, max(0, k - best.shape[1])))
         return SearchHits(
-            np.pad(keys[best], missing, constant_values=-1),
+            np.pad(stored.keys[best], missing, constant_values=-1),
             np.pad(np.take_along_axis(scores, best, axis=1), missing, constant_values=-1.0),
         )
 
-    def fetch(self, collection: str, keys: Keys) -> tuple[Keys, Floats]:
-        stored, vectors = self._stored(collection)
-        present = np.isin(stored, keys)
-        return stored[present], vectors[present]
+    def fetch(self, collection: str, keys: Keys) -> StoredRows:
+        stored = self._stored(collection)
+        rows = np.flatnonzero(np.isin(stored.keys, keys))
+        rows = rows[np.argsort(stored.keys[rows])]
+        return StoredRows(stored.keys[rows], stored.vectors[rows], stored.peaks[rows])
 
     def load(self, collection: str) -> None:
         self._stored(collection)
@@ -95,7 +114,7 @@ class MemoryVectors:
     def close(self) -> None:
         pass
 
-    def _stored(self, collection: str) -> tuple[Keys, Floats]:
+    def _stored(self, collection: str) -> StoredRows:
         self._check()
         if collection not in self.collections:
             raise VectorStoreError(f"there is no collection {collection!r}")

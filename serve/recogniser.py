@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ingest.stores import Generation, SearchHits, Track
+from ingest.stores import Generation, SearchHits, StoredRows, Track
 from serve.matching import Calibration, Catalogue, MatcherSettings, Query, Variants, identify
 from serve.matching import Match as Alignment
 from serve.stopwatch import Stopwatch
@@ -24,7 +24,7 @@ class VectorSearch(Protocol):
 
     def search(self, collection: str, queries: Floats, k: int) -> SearchHits: ...
 
-    def fetch(self, collection: str, keys: Keys) -> tuple[Keys, Floats]: ...
+    def fetch(self, collection: str, keys: Keys) -> StoredRows: ...
 
 
 class TrackLookup(Protocol):
@@ -58,14 +58,25 @@ class Recogniser:
     ) -> None:
         self.generation = generation
         self.settings = settings or MatcherSettings()
-        self.calibration = Calibration.from_dict(generation.calibration) if generation.calibration else Calibration()
+        self.calibration = (
+            Calibration.from_dict(generation.calibration) if generation.calibration else Calibration.shipped()
+        )
         self._vectors = vectors
         self._tracks = tracks
 
     def recognise(
-        self, query: Query, *, limit: int = 5, variants: Variants = (), watch: Stopwatch | None = None
+        self,
+        query: Query,
+        *,
+        limit: int = 5,
+        min_confidence: float | None = None,
+        variants: Variants = (),
+        watch: Stopwatch | None = None,
     ) -> list[TrackMatch]:
-        """Best first; empty when the clip is of nothing in the catalogue. Raises what the stores raise."""
+        """Best first; empty when the clip is of nothing in the catalogue. Raises what the stores raise.
+
+        `min_confidence` stands in for the calibration's threshold.
+        """
         watch = watch or Stopwatch()
         reach = _Reach(self._vectors, self._tracks, self.generation.collection, watch)
         before = watch.spent_s("search", "lookup", "embed")
@@ -76,6 +87,7 @@ class Recogniser:
                 calibration=self.calibration,
                 settings=self.settings,
                 variants=variants,
+                threshold=min_confidence,
                 limit=limit,
             )
         watch.deduct("match", watch.spent_s("search", "lookup", "embed") - before)
@@ -96,7 +108,7 @@ class _Reach:
         with self._watch.stage("search"):
             return self._vectors.search(self._collection, queries, k)
 
-    def fetch(self, keys: Keys) -> tuple[Keys, Floats]:
+    def fetch(self, keys: Keys) -> StoredRows:
         with self._watch.stage("search"):
             return self._vectors.fetch(self._collection, keys)
 

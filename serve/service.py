@@ -70,17 +70,17 @@ class QueryService:
             self._threads.shutdown(wait=False, cancel_futures=True)
             self._generations.close()
 
-    async def identify(self, data: bytes, limit: int) -> Identification:
+    async def identify(self, data: bytes, limit: int, min_confidence: float | None = None) -> Identification:
         """The answer to an uploaded clip. Raises what `serve.problems` makes responses of."""
         try:
             async with asyncio.timeout(self.bounds.deadline_s) as deadline, self._gate.admitted():
-                return await self._identify(data, limit)
+                return await self._identify(data, limit, min_confidence)
         except TimeoutError:
             if not deadline.expired():
                 raise
             raise DeadlineExceeded(f"no answer within {self.bounds.deadline_s:g} s") from None
 
-    async def _identify(self, data: bytes, limit: int) -> Identification:
+    async def _identify(self, data: bytes, limit: int, min_confidence: float | None) -> Identification:
         watch = Stopwatch()
         recogniser = self._generations.serving()
         encoder = recogniser.generation.encoder if recogniser else None
@@ -94,7 +94,14 @@ class QueryService:
         if recogniser:
             variants = self._variants(clip, recogniser, watch, asyncio.get_running_loop())
             found = await self._in_thread(
-                functools.partial(recogniser.recognise, query, limit=limit, variants=variants, watch=watch)
+                functools.partial(
+                    recogniser.recognise,
+                    query,
+                    limit=limit,
+                    min_confidence=min_confidence,
+                    variants=variants,
+                    watch=watch,
+                )
             )
         return Identification(
             query=Query(duration_s=round(clip.duration_s, 3)),

@@ -6,15 +6,18 @@
     contenders   the recordings that take part in the vote
     voting       hits to lines in (recording, offset, speed)
     rescoring    lines scored exactly on stored embeddings
+    second_opinion  the same lines judged by spectral peaks
     grouping     repeats, and recordings of one content
     calibration  features to a probability
     matcher      the whole
+    listening    the whole, for a clip that is still growing
 
 Pure functions of numpy arrays; the stores are reached through the callables of a `Catalogue`.
 """
 
-from serve.matching.calibration import Calibration, Features, choose_threshold
-from serve.matching.contract import Catalogue, Hits, Match, Query, Ranking, Variants
+from serve.matching.calibration import Calibration, Features, LengthModel, choose_threshold
+from serve.matching.contract import Catalogue, Hits, Match, Query, Ranking, Rows, Variants
+from serve.matching.listening import Listening, Verdict
 from serve.matching.matcher import identify, rank
 from serve.matching.settings import MatcherSettings
 
@@ -23,11 +26,15 @@ __all__ = [
     "Catalogue",
     "Features",
     "Hits",
+    "LengthModel",
+    "Listening",
     "Match",
     "MatcherSettings",
     "Query",
     "Ranking",
+    "Rows",
     "Variants",
+    "Verdict",
     "choose_threshold",
     "identify",
     "rank",

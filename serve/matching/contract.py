@@ -12,11 +12,13 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ingest.fingerprint.peaks import Salience
 from serve.matching.calibration import Features
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Peaks = npt.NDArray[np.uint16]
 
 
 class Query(Protocol):
@@ -29,6 +31,10 @@ class Query(Protocol):
     @property
     def audible(self) -> Bools:
         """[N]; False where the clip is silent."""
+
+    @property
+    def salience(self) -> Salience:
+        """How far every moment and band of the clip rises above its neighbourhood."""
 
 
 class Hits(Protocol):
@@ -43,17 +49,33 @@ class Hits(Protocol):
         """[Q, k], cosine similarities."""
 
 
+class Rows(Protocol):
+    """Stored segments, in any order: `ingest.stores.StoredRows` is one."""
+
+    @property
+    def keys(self) -> Ints:
+        """[n]"""
+
+    @property
+    def vectors(self) -> Floats:
+        """[n, D]"""
+
+    @property
+    def peaks(self) -> Peaks:
+        """[n, PEAKS_A_SEGMENT], see `ingest.fingerprint.peaks`."""
+
+
 @dataclass(frozen=True)
 class Catalogue:
     """How the matcher reaches what is stored.
 
     search:    (queries [Q, D], k) -> the k nearest stored embeddings of each, in one batched search
-    fetch:     keys [M] -> (keys, vectors [., D]) of those stored, in any order
+    fetch:     keys [M] -> those that are stored, in any order
     published: recording ids -> recording id: track id, of those that may be answered with
     """
 
     search: Callable[[Floats, int], Hits]
-    fetch: Callable[[Ints], tuple[Ints, Floats]]
+    fetch: Callable[[Ints], Rows]
     published: Callable[[Sequence[int]], Mapping[int, int]]
 
 

@@ -14,7 +14,6 @@ from serve.matching.searching import HitList, searches
 from serve.matching.settings import MatcherSettings
 from serve.matching.voting import vote
 
-DEFAULT_CALIBRATION = Calibration()
 DEFAULT_SETTINGS = MatcherSettings()
 
 
@@ -22,7 +21,7 @@ def identify(
     query: Query,
     catalogue: Catalogue,
     *,
-    calibration: Calibration = DEFAULT_CALIBRATION,
+    calibration: Calibration,
     settings: MatcherSettings = DEFAULT_SETTINGS,
     variants: Variants = (),
     threshold: float | None = None,
@@ -30,10 +29,11 @@ def identify(
 ) -> list[Match]:
     """The recordings that the clip is of, best first; none if it is of no recording in the catalogue.
 
-    `threshold` replaces the calibration's. What the catalogue's callables raise is passed on.
+    `threshold` replaces the calibration's for the clip's length. What the catalogue's callables raise is passed on.
     """
     ranking = rank(query, catalogue, calibration=calibration, settings=settings, variants=variants)
-    least = calibration.threshold if threshold is None else threshold
+    clip_s = len(query.vectors) * EMBEDDING_HOP_S
+    least = calibration.threshold(clip_s) if threshold is None else threshold
     return [match for match in ranking.matches if match.confidence >= least][:limit]
 
 
@@ -41,7 +41,7 @@ def rank(
     query: Query,
     catalogue: Catalogue,
     *,
-    calibration: Calibration = DEFAULT_CALIBRATION,
+    calibration: Calibration,
     settings: MatcherSettings = DEFAULT_SETTINGS,
     variants: Variants = (),
 ) -> Ranking:
@@ -124,7 +124,7 @@ def _match(
         recording_id=place.recording_id,
         offset_s=place.offset_s,
         speed=place.speed,
-        pitch_semitones=float(12 * np.log2(place.ratio)),
+        pitch_semitones=pitch_semitones(place),
         score=place.score,
         confidence=calibration.confidence(features),
         aligned_s=min(aligned_s, float(query.audible.sum()) * EMBEDDING_HOP_S),
@@ -133,15 +133,25 @@ def _match(
     )
 
 
+def pitch_semitones(place: Alignment) -> float:
+    """Of the clip over the recording: what the reading was lowered by, and what it is still higher by."""
+    return place.semitones + float(12 * np.log2(place.ratio))
+
+
 def _features(query: Query, place: Alignment, next_strength: float) -> Features:
+    played = 12 * np.log2(place.slope)
     return Features(
         score=place.score,
         contrast=place.contrast,
+        agreement=place.agreement,
         lead=place.strength - next_strength,
         evidence=float(place.contrast * np.sqrt(place.pairs)),
-        log_pairs=float(np.log(place.pairs)),
+        peak_evidence=float(place.agreement * np.sqrt(place.peaks)),
+        log_pairs=float(np.log1p(place.pairs)),
         coverage=place.coverage,
         audible=float(query.audible.mean()),
+        hurried=float(abs(np.log(place.slope))),
+        detuned=float(min(abs(place.semitones), abs(place.semitones - played))),
         log_clip_s=float(np.log(len(query.audible) * EMBEDDING_HOP_S)),
         retuned=float(place.ratio != 1.0),
     )

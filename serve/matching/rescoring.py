@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ingest.fingerprint.grid import EMBEDDING_HOP_S, SEGMENT_BITS, SEGMENT_HOP_S
-from serve.matching.contract import Bools, Floats, Ints, Query
+from ingest.fingerprint.peaks import NO_PEAK
+from serve.matching.contract import Bools, Floats, Ints, Peaks, Query, Rows
+from serve.matching.second_opinion import constellation, listen
 from serve.matching.settings import MatcherSettings
 from serve.matching.voting import Doubles, Lines, stored_centre_s
 
@@ -23,7 +25,10 @@ class Alignment:
     slope: float
     score: float  # mean cosine of the pairs
     contrast: float  # the same above what the clip's embeddings have with just anything
-    strength: float  # the contrast, shrunk for few pairs and an unusual speed: what lines are compared by
+    agreement: float  # of the clip with the recording's spectral peaks: see `second_opinion`
+    peaks: int  # of the recording within the clip
+    semitones: float  # of the reading over the recording
+    strength: float  # contrast, shrunk for few pairs and an unusual speed, and agreement: what lines are compared by
     pairs: int  # stored embeddings that met an audible one of the clip
     coverage: float  # share of the clip's audible length that the pairs cover
     first_segment: int  # of the M fetched
@@ -73,28 +78,34 @@ def rescore(
     reading: Query,
     ratio: float,
     lines: Lines,
-    fetch: Callable[[Ints], tuple[Ints, Floats]],
+    fetch: Callable[[Ints], Rows],
     settings: MatcherSettings,
 ) -> list[Alignment]:
     """Every line that has something stored along it, at its best offset and speed."""
     clip_s = len(reading.vectors) * EMBEDDING_HOP_S
     first = np.floor((lines.anchors_s - _reach_s(clip_s, settings)) / SEGMENT_HOP_S).astype(np.int64)
     segments = first[:, None] + np.arange(line_length(clip_s, settings))
-    vectors, present = _stored(lines.recordings, segments, reading.vectors.shape[1], fetch)
+    vectors, peaks, present = _stored(lines.recordings, segments, reading.vectors.shape[1], fetch)
     sheet = _sheet(reading, vectors, present, stored_centre_s(segments) - lines.anchors_s[:, None])
     moved_s, slopes = refine(sheet.contrasted(), lines, settings)
     (totals,), (pairs,) = (found.T for found in score_lines(sheet, moved_s[:, None], slopes[:, None]))
     (contrasts,), _ = (found.T for found in score_lines(sheet.contrasted(), moved_s[:, None], slopes[:, None]))
-    strengths = strength(contrasts, pairs, slopes, clip_s, settings)
+    offsets_s = lines.anchors_s + moved_s - slopes * clip_s / 2
+    stars = constellation(segments, peaks, reading.salience.frame_s)
+    heard = listen(reading.salience, stars, offsets_s, slopes, settings)
+    strengths = strength(contrasts, pairs, slopes, clip_s, settings) + settings.peak_weight * heard.agreement
     possible = np.maximum(reading.audible.sum() * EMBEDDING_HOP_S * slopes / SEGMENT_HOP_S, 1.0)
     return [
         Alignment(
             recording_id=int(lines.recordings[c]),
             ratio=ratio,
-            offset_s=float(lines.anchors_s[c] + moved_s[c] - slopes[c] * clip_s / 2),
+            offset_s=float(offsets_s[c]),
             slope=float(slopes[c]),
             score=float(totals[c] / pairs[c]),
             contrast=float(contrasts[c] / pairs[c]),
+            agreement=float(heard.agreement[c]),
+            peaks=int(heard.peaks[c]),
+            semitones=float(heard.semitones[c]),
             strength=float(strengths[c]),
             pairs=int(pairs[c]),
             coverage=float(min(pairs[c] / possible[c], 1.0)),
@@ -128,21 +139,21 @@ def _background(with_anything: Floats) -> Floats:
     return np.asarray(overall + own * (np.median(with_anything, axis=1) - overall), np.float32)
 
 
-def _stored(
-    recordings: Ints, segments: Ints, dim: int, fetch: Callable[[Ints], tuple[Ints, Floats]]
-) -> tuple[Floats, Bools]:
-    """Vectors [C, M, D] of `segments` [C, M] and which are stored [C, M]; the others' are 0."""
+def _stored(recordings: Ints, segments: Ints, dim: int, fetch: Callable[[Ints], Rows]) -> tuple[Floats, Peaks, Bools]:
+    """Vectors [C, M, D] and peaks [C, M, ·] of `segments` [C, M], and which are stored [C, M]; the others' are 0."""
     possible = (segments >= 0) & (segments < 1 << SEGMENT_BITS)
     keys = (recordings[:, None] << SEGMENT_BITS) + segments
     wanted = np.unique(keys[possible])
-    found, rows = fetch(wanted) if len(wanted) else (wanted, np.empty((0, dim), np.float32))
-    if not len(found):
-        return np.zeros((*segments.shape, dim), np.float32), np.zeros(segments.shape, np.bool_)
-    order = np.argsort(found, kind="stable")
-    at = np.minimum(np.searchsorted(found, keys, sorter=order), len(found) - 1)
-    present = possible & (found[order[at]] == keys)
-    vectors = np.where(present[..., None], np.asarray(rows, np.float32)[order[at]], np.float32(0))
-    return vectors, present
+    rows = fetch(wanted)
+    if not len(rows.keys):
+        none = np.zeros(segments.shape, np.bool_)
+        return np.zeros((*segments.shape, dim), np.float32), np.full((*segments.shape, 1), NO_PEAK, np.uint16), none
+    order = np.argsort(rows.keys, kind="stable")
+    at = np.minimum(np.searchsorted(rows.keys, keys, sorter=order), len(order) - 1)
+    present = possible & (rows.keys[order[at]] == keys)
+    vectors = np.where(present[..., None], np.asarray(rows.vectors, np.float32)[order[at]], np.float32(0))
+    peaks = np.where(present[..., None], rows.peaks[order[at]], np.uint16(NO_PEAK))
+    return vectors, peaks, present
 
 
 def interpolated_cosine(

@@ -27,18 +27,38 @@ class HitList:
         return HitList(self.positions[keep], self.recordings[keep], self.segments[keep], self.scores[keep])
 
 
+class Search:
+    """Hits gathered batch by batch; nothing is searched twice."""
+
+    def __init__(self, catalogue: Catalogue, settings: MatcherSettings) -> None:
+        self._catalogue, self._settings = catalogue, settings
+        self._positions: Ints = np.empty(0, np.int64)
+        self._keys: Ints = np.empty(0, np.int64)
+        self._scores: Floats = np.empty(0, np.float32)
+        self.searched: Ints = np.empty(0, np.int64)  # positions, in the order they were searched in
+
+    def add(self, reading: Query, positions: Ints) -> None:
+        """Search the embeddings at `positions` [Q] of the reading, in one batch."""
+        hits = self._catalogue.search(reading.vectors[positions], self._settings.hits)
+        self.searched = np.concatenate([self.searched, positions])
+        self._keys = np.concatenate([self._keys, np.asarray(hits.keys, np.int64).ravel()])
+        self._scores = np.concatenate([self._scores, np.asarray(hits.scores, np.float32).ravel()])
+        self._positions = np.concatenate([self._positions, np.repeat(positions, hits.keys.shape[1])])
+
+    def hits(self) -> HitList:
+        """All hits so far."""
+        return hit_list(self._positions, self._keys, self._scores, self._settings.noise_floor)
+
+
 def searches(reading: Query, catalogue: Catalogue, settings: MatcherSettings) -> Iterator[tuple[HitList, int]]:
     """The hits so far and the embeddings searched for them, first for a quarter of the reading, then for all.
 
-    Nothing is searched before it is asked for, nothing twice, and nothing silent.
+    Nothing is searched before it is asked for, and nothing silent.
     """
-    positions, keys, scores = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32)
+    search = Search(catalogue, settings)
     for chosen in search_order(reading.audible, settings):
-        hits = catalogue.search(reading.vectors[chosen], settings.hits)
-        keys = np.concatenate([keys, np.asarray(hits.keys, np.int64).ravel()])
-        scores = np.concatenate([scores, np.asarray(hits.scores, np.float32).ravel()])
-        positions = np.concatenate([positions, np.repeat(chosen, hits.keys.shape[1])])
-        yield hit_list(positions, keys, scores, settings.noise_floor), len(chosen)
+        search.add(reading, chosen)
+        yield search.hits(), len(chosen)
 
 
 def search_order(audible: Bools, settings: MatcherSettings) -> list[Ints]:

@@ -9,9 +9,10 @@ class MatcherSettings:
 
     # search
     hits: int = 100  # asked for each embedding
-    first_search: int = 8  # embeddings: a quarter of the clip is searched first if that is at least so many
+    first_search: int = 12  # embeddings: a quarter of the clip is searched first if that is at least so many
     max_searched: int = 600  # embeddings of one clip, spread evenly over it
     decisive_confidence: float = 0.99  # at which neither more embeddings nor variants are tried
+    agreeing_looks: int = 2  # decisive ones, running, until a growing clip is answered
 
     # vote
     noise_floor: float = 0.25  # score from which on a hit weighs anything
@@ -27,12 +28,19 @@ class MatcherSettings:
     fetched: int = 400  # stored embeddings fetched for the best lines, about
     min_lines: int = 8
     max_lines: int = 48
-    repeats: int = 8  # further lines of the recordings above
-    repeat_share: float = 0.6  # of the best line's votes, that makes another place of a recording worth rescoring
+    repeats: int = 24  # further lines of the recordings above
+    repeat_share: float = 0.5  # of the best line's votes, that makes another place of a recording worth rescoring
     offset_window_s: float = 0.448  # around the voted offset
     offset_step_s: float = 0.064  # refined to a quarter, then to an eighth of it
     prior_pairs: float = 2.0  # pairs of contrast 0 that every line is given, so that few pairs prove little
     speed_cost: float = 0.6  # pairs of contrast 1 that a unit of |ln speed| costs
+
+    # second opinion
+    peak_window_s: float = 0.128  # around a line, in which it is moved to suit the recording's peaks
+    max_semitones: float = 3.5  # between clip and recording
+    pitch_cost: float = 0.02  # deviations that a semitone off the recording's pitch, or the speed's, costs
+    prior_peaks: float = 8.0  # peaks of agreement 0 that every line is given
+    peak_weight: float = 0.4  # of a deviation of agreement, beside a contrast of 1
 
     # repeats and equals
     repeat_epsilon: float = 0.03  # score within which an earlier place of the same recording is preferred

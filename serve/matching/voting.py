@@ -120,14 +120,14 @@ def _first_greatest(places: Ints, votes: Doubles) -> Ints:
 
 
 def _strongest(tally: Tally, wanted: int, settings: MatcherSettings) -> Tally:
-    """The best cell of the `wanted` best recordings, then the earliest others of these that come near."""
+    """The best cell of the `wanted` best recordings, then the best others of these that come near."""
     by_votes = tally.of(np.lexsort((tally.anchors, tally.recordings, -tally.votes)))
     _, first = np.unique(by_votes.recordings, return_index=True)
     best = by_votes.of(np.sort(first)[:wanted])
     near = by_votes.votes >= settings.repeat_share * best.votes[0]
     peaks = _peaks(by_votes.of(near & np.isin(by_votes.recordings, best.recordings)), settings)
     others = peaks.of(~np.isin(_place(peaks), _place(best)))
-    others = others.of(np.argsort(others.anchors, kind="stable")[: settings.repeats])
+    others = others.of(np.arange(min(len(others.votes), settings.repeats)))
     return Tally(
         np.concatenate([best.recordings, others.recordings]),
         np.concatenate([best.anchors, others.anchors]),

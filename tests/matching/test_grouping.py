@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from serve.matching import Match, identify, rank
-from tests.matching.world import Shelf, Song, clip
+from serve.matching import Match
+from tests.matching.world import Shelf, Song, clip, identify, rank
 
 SONGS = {number: Song.draw(number, 30.0) for number in range(10, 18)}
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ingest.fingerprint.grid import EMBEDDING_HOP_S, SEGMENT_HOP_S
-from serve.matching import Catalogue, MatcherSettings, identify, rank
-from tests.matching.world import DIM, Clip, Floats, Found, Ints, Shelf, Song, clip, unit
+from serve.matching import Catalogue, MatcherSettings
+from tests.matching.world import DIM, Clip, Floats, Found, Ints, Shelf, Song, Stored, clip, identify, rank, unit
 
 SONGS = {number: Song.draw(number, 40.0) for number in range(1, 13)}
 
@@ -138,10 +138,7 @@ def test_one_embedding_is_a_clip(shelf: Shelf) -> None:
 def test_embeddings_that_vanish_between_search_and_fetch(shelf: Shelf) -> None:
     """Recordings deleted after the search, of which nothing can be fetched, are no matches."""
 
-    def nothing(keys: Ints) -> tuple[Ints, Floats]:
-        return np.empty(0, np.int64), np.empty((0, DIM), np.float32)
-
-    catalogue = Catalogue(shelf.search, nothing, shelf.published)
+    catalogue = Catalogue(shelf.search, lambda keys: shelf.fetch(keys[:0]), shelf.published)
     assert rank(clip(SONGS[3], 3.0, 4.0), catalogue).matches == ()
 
 
@@ -152,9 +149,9 @@ def test_duplicated_keys_change_nothing(shelf: Shelf) -> None:
         hits = shelf.search(queries, k)
         return Found(np.repeat(hits.keys, 2, axis=1), np.repeat(hits.scores, 2, axis=1))
 
-    def fetch(keys: Ints) -> tuple[Ints, Floats]:
-        found, vectors = shelf.fetch(keys)
-        return np.tile(found, 2)[::-1], np.tile(vectors, (2, 1))[::-1]
+    def fetch(keys: Ints) -> Stored:
+        found = shelf.fetch(keys)
+        return found.of(np.tile(np.arange(len(found.keys)), 2)[::-1])
 
     query = clip(SONGS[10], 3.0, 5.0, cosine=0.6)
     assert rank(query, Catalogue(search, fetch, shelf.published)) == rank(query, shelf.catalogue())

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from ingest.fingerprint.grid import EMBEDDING_HOP_S
-from serve.matching import MatcherSettings, rank
+from serve.matching import MatcherSettings
 from serve.matching.rescoring import Sheet, score_lines
 from tests.matching.oracle import cosines_along, exhaust, strength_of
-from tests.matching.world import Shelf, Song, clip, segment_times_s
+from tests.matching.world import Shelf, Song, clip, rank, segment_times_s
 
 SETTINGS = MatcherSettings()
 

@@ -1,13 +1,15 @@
 """What must hold for every clip."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.fingerprint.grid import SEGMENT_BITS, SEGMENT_HOP_S
-from serve.matching import Catalogue, rank
-from tests.matching.world import Floats, Found, Ints, Shelf, Song, clip
+from serve.matching import Catalogue
+from tests.matching.world import Floats, Found, Ints, Shelf, Song, Stored, clip, rank
 
 SONGS = {number: Song.draw(number, 25.0) for number in range(1, 7)}
 SHELF = Shelf(SONGS)
@@ -34,10 +36,9 @@ def test_the_order_of_hits_and_rows_is_irrelevant(
         order = rng.permuted(np.broadcast_to(np.arange(k), hits.keys.shape), axis=1)
         return Found(np.take_along_axis(hits.keys, order, 1), np.take_along_axis(hits.scores, order, 1))
 
-    def fetch(keys: Ints) -> tuple[Ints, Floats]:
-        found, vectors = SHELF.fetch(keys)
-        order = rng.permutation(len(found))
-        return found[order], vectors[order]
+    def fetch(keys: Ints) -> Stored:
+        found = SHELF.fetch(keys)
+        return found.of(rng.permutation(len(found.keys)))
 
     query = clip(SONGS[recording], offset_s, length_s, speed=speed, cosine=cosine, seed=seed)
     assert rank(query, Catalogue(search, fetch, SHELF.published)) == rank(query, SHELF.catalogue())
@@ -54,10 +55,10 @@ def test_moving_the_catalogue_moves_the_offsets(
         hits = SHELF.search(queries, k)
         return Found(np.where(hits.keys < 0, -1, hits.keys + shift), hits.scores)
 
-    def fetch(keys: Ints) -> tuple[Ints, Floats]:
+    def fetch(keys: Ints) -> Stored:
         same_recording = keys - shift >> SEGMENT_BITS == keys >> SEGMENT_BITS
-        found, vectors = SHELF.fetch(keys[same_recording] - shift)
-        return found + shift, vectors
+        found = SHELF.fetch(keys[same_recording] - shift)
+        return replace(found, keys=found.keys + shift)
 
     query = clip(SONGS[recording], offset_s, length_s, speed=speed, cosine=max(cosine, 0.6), seed=seed)
     here = rank(query, SHELF.catalogue()).matches[0]

@@ -31,9 +31,9 @@ def test_every_audible_embedding_is_searched_once(heard: list[bool], most: int) 
 
 
 def test_short_clips_are_searched_whole() -> None:
-    """A quarter of two seconds would say too little; of five seconds it is tried."""
-    assert [len(part) for part in search_order(np.ones(15, np.bool_), SETTINGS)] == [15]
-    assert [len(part) for part in search_order(np.ones(39, np.bool_), SETTINGS)] == [10, 29]
+    """A quarter of five seconds would say too little of the place; of ten seconds it is tried."""
+    assert [len(part) for part in search_order(np.ones(39, np.bool_), SETTINGS)] == [39]
+    assert [len(part) for part in search_order(np.ones(78, np.bool_), SETTINGS)] == [19, 59]
 
 
 def test_padding_noise_and_duplicates_are_no_hits() -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ingest.fingerprint.grid import EMBEDDING_HOP_S
-from serve.matching import MatcherSettings, identify, rank
-from tests.matching.world import Clip, Shelf, Song, clip
+from serve.matching import MatcherSettings
+from tests.matching.world import Clip, Shelf, Song, clip, identify, rank
 
 SONGS = {number: Song.draw(number, 40.0) for number in range(1, 9)}
 

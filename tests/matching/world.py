@@ -5,17 +5,38 @@ neighbours 0.128 s apart agree at 0.95, 0.512 s apart at 0.45, a second apart no
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from ingest.fingerprint.grid import EMBEDDING_HOP_S, SEGMENT_BITS, SEGMENT_HOP_S
-from serve.matching import Catalogue
+from ingest.fingerprint.peaks import MARGIN_FRAMES, NO_PEAK, PEAKS_A_SEGMENT, Salience
+from serve import matching
+from serve.matching import Calibration, Catalogue, LengthModel
 
 STEP_S = 0.016  # between the moments at which a walk is drawn
 CONTEXT = 93  # of those moments in an embedding
 DIM = 48
+
+WORLD = Calibration(
+    (
+        LengthModel(
+            10.0,
+            {
+                "score": 13.81,
+                "contrast": 12.69,
+                "lead": 19.55,
+                "evidence": 2.632,
+                "log_pairs": 1.079,
+                "coverage": 6.894,
+            },
+            bias=-24.77,
+        ),
+    )
+)
+identify, rank = partial(matching.identify, calibration=WORLD), partial(matching.rank, calibration=WORLD)
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -65,12 +86,22 @@ def segment_times_s(count: int) -> npt.NDArray[np.float64]:
     return np.arange(count) * SEGMENT_HOP_S + EMBEDDING_HOP_S / 2
 
 
+FRAME_S, SEMITONE_BANDS, BANDS = 0.032, 2.0, 96
+
+
 @dataclass(frozen=True)
 class Clip:
-    """A query: vectors [N, D] and audible [N]."""
+    """A query: vectors [N, D] and audible [N]; without `levels` there is nothing to hear of any peak."""
 
     vectors: Floats
     audible: npt.NDArray[np.bool_]
+    levels: npt.NDArray[np.int8] = field(default_factory=lambda: np.empty(0, np.int8))
+
+    @property
+    def salience(self) -> Salience:
+        frames = len(self.vectors) * round(EMBEDDING_HOP_S / FRAME_S) + 2 * MARGIN_FRAMES
+        levels = self.levels if len(self.levels) else np.zeros((frames, BANDS), np.int8)
+        return Salience(levels, FRAME_S, SEMITONE_BANDS)
 
     def silent(self, first: int, last: int) -> "Clip":
         """Nothing to be heard, and nonsense in the vectors, from embedding first to before last."""
@@ -103,6 +134,17 @@ class Found:
     scores: Floats
 
 
+@dataclass(frozen=True)
+class Stored:
+    keys: Ints
+    vectors: Floats
+    peaks: npt.NDArray[np.uint16]
+
+    def of(self, rows: Ints) -> "Stored":
+        """Those rows, in that order."""
+        return Stored(self.keys[rows], self.vectors[rows], self.peaks[rows])
+
+
 class Shelf:
     """A vector store in memory: exact search, and a record of what it was asked for."""
 
@@ -112,15 +154,20 @@ class Shelf:
         *,
         hidden: Sequence[int] = (),
         silent: Mapping[int, Sequence[int]] | None = None,
+        peaks: Mapping[int, npt.NDArray[np.uint16]] | None = None,
     ) -> None:
-        keys, vectors = [], []
+        """peaks: [n, PEAKS_A_SEGMENT] of all segments of some recordings; the others have none."""
+        keys, vectors, stars = [], [], []
         for recording, song in songs.items():
             stored = song.stored()
             kept = np.setdiff1d(np.arange(len(stored)), (silent or {}).get(recording, []))
             keys.append((recording << SEGMENT_BITS) + kept)
             vectors.append(stored[kept])
+            none = np.full((len(stored), PEAKS_A_SEGMENT), NO_PEAK, np.uint16)
+            stars.append((peaks or {}).get(recording, none)[kept])
         self.keys = np.concatenate(keys) if keys else np.empty(0, np.int64)
         self.vectors = np.concatenate(vectors) if vectors else np.empty((0, DIM), np.float32)
+        self.peaks = np.concatenate(stars) if stars else np.empty((0, PEAKS_A_SEGMENT), np.uint16)
         self.hidden = frozenset(hidden)
         self.track_ids: dict[int, int] = {}
         self.searched = 0
@@ -135,10 +182,10 @@ class Shelf:
         padded = np.append(self.keys, np.full(k, -1))
         return Found(padded[nearest], np.take_along_axis(scores, nearest, axis=1).astype(np.float32))
 
-    def fetch(self, keys: Ints) -> tuple[Ints, Floats]:
+    def fetch(self, keys: Ints) -> Stored:
         self.fetched += len(keys)
         present = np.isin(self.keys, keys)
-        return self.keys[present], self.vectors[present]
+        return Stored(self.keys[present], self.vectors[present], self.peaks[present])
 
     def published(self, recording_ids: Sequence[int]) -> dict[int, int]:
         return {number: self.track_ids.get(number, number) for number in recording_ids if number not in self.hidden}

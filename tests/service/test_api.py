@@ -93,6 +93,16 @@ def test_limit_bounds_the_matches(world: World, clip: bytes) -> None:
         assert "limit" in detail
 
 
+def test_a_caller_may_ask_for_another_threshold(world: World, clip: bytes) -> None:
+    """What no confidence reaches leaves no match, 0 lets more in than the default does, and 1.5 is a problem."""
+    with serving(world.api()) as client:
+        usual = client.post("/v1/identify", content=clip).json()["matches"]
+        everything = client.post("/v1/identify?min_confidence=0", content=clip).json()["matches"]
+        assert client.post("/v1/identify?min_confidence=1", content=clip).json()["matches"] == []
+        assert usual == everything[: len(usual)] and len(usual) < len(everything)
+        problem(client.post("/v1/identify?min_confidence=1.5", content=clip), 422, "invalid_parameter")
+
+
 def test_an_empty_catalogue_matches_nothing(clip: bytes) -> None:
     """Without a generation the service is ready, describes itself, and answers an audible clip with no match."""
     with serving(World().api()) as client:

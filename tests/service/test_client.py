@@ -120,6 +120,7 @@ def test_the_client_speaks_with_the_real_application(tmp_path: Path) -> None:
     with serving(world.api()) as http, Client(str(http.base_url)) as client:
         assert client.ready()
         assert client.identify(clip, limit=3)["matches"][0]["track_id"] == 2
+        assert client.identify(clip, min_confidence=1.0)["matches"] == []
         assert client.track(2)["uri"] == "song 2.flac"
         assert client.info()["tracks"] == 3
         with pytest.raises(ClientError) as caught:

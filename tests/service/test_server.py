@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -42,6 +42,7 @@ ROOT = Path(__file__).resolve().parents[2]
 START_S = 240.0  # on a machine that has other things to do
 STOP_S = 30.0
 COLLECTION = "songs_1"
+ACCEPTS_THE_BEST = Calibration(tuple(replace(model, threshold=0.0) for model in Calibration.shipped().models))
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -123,15 +124,15 @@ class Filler:
             generation = self.catalog.create_generation(COLLECTION, encoder, self.embedder.dim, "FLAT")
             self.vectors.create(COLLECTION, self.embedder.dim)
         for work in list(self.catalog.pending(encoder)):
-            stored, vectors = self.embedder.embed(to_int16(songs[work.uri])).stored()
-            keys = np.array([vector_key(work.recording_id, int(segment)) for segment in stored], np.int64)
-            self.vectors.upsert(COLLECTION, keys, vectors)
+            stored = self.embedder.embed(to_int16(songs[work.uri])).stored()
+            keys = np.array([vector_key(work.recording_id, int(segment)) for segment in stored.segments], np.int64)
+            self.vectors.upsert(COLLECTION, keys, stored.vectors, stored.peaks)
             done = Done(work.recording_id, len(keys), 1, ("a.parquet",), len(songs[work.uri]) / 8000)
             self.catalog.commit(encoder, [done], [], "run")
             self.catalog.mark_loaded(generation.generation_id, {work.recording_id: len(keys)})
         self.vectors.flush(COLLECTION)
         if self.catalog.active_generation() is None:
-            self.catalog.set_calibration(generation.generation_id, Calibration(threshold=0.0).to_dict())
+            self.catalog.set_calibration(generation.generation_id, ACCEPTS_THE_BEST.to_dict())
             self.catalog.mark_ready(generation.generation_id)
             self.catalog.activate(generation.generation_id)
         self.catalog.publish(generation.generation_id)
