@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,8 +16,10 @@ run say more than single figures.
 """
 
 
-def write_section(title: str, command: str, body: str, document: Path = DOCUMENT) -> None:
-    """Replace the section of this title, or add it at the end."""
+def write_section(
+    title: str, command: str, body: str, document: Path = DOCUMENT, *, plots: Iterable[Path] = ()
+) -> None:
+    """Replace the section of this title, or add it at the end; `plots` are copied into the folder plots beside it."""
     text = document.read_text(encoding="utf-8") if document.exists() else HEAD
     date = datetime.now(UTC).date().isoformat()
     section = f"## {title}\n\n`{command}` · {date}\n\n{body.strip()}\n"
@@ -26,3 +30,15 @@ def write_section(title: str, command: str, body: str, document: Path = DOCUMENT
         text = text.rstrip() + "\n\n" + section
     document.parent.mkdir(parents=True, exist_ok=True)
     document.write_text(text.rstrip() + "\n", encoding="utf-8")
+    for plot in plots:
+        place = document.parent / "plots" / plot.name
+        place.parent.mkdir(exist_ok=True)
+        shutil.copyfile(plot, place)
+
+
+def slug(title: str) -> str:
+    """
+    >>> slug("Recognition of held-out music, 2")
+    'recognition-of-held-out-music-2'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")

@@ -1,135 +1,149 @@
-"""`python -m scripts.evaluate music=CATALOG.csv noise=FOLDER out=DIR`: recognition of music the encoder never heard.
+"""`python -m scripts.evaluate catalog.path=FOLDER|CSV out=DIR`: how well Refrain recognises your music.
 
-Two folds by source: each half of the held-out sources is once in the catalogue, beside all other music, and once
-unknown. Threshold and calibration of a fold are those fitted on the other one. DIR/calibration.json, fitted on both,
-is what ships.
+Clips are cut from your recordings, spoilt in named ways and asked about through what serves: the encoder, a vector
+store, the matcher with the settings of the service. Every clip is asked twice: of a catalogue that holds its recording,
+where the right track and place is a hit, and of one that does not, where any answer is a false accept.
+
+  catalog.path=FOLDER        every audio file below it is asked about
+  catalog.path=LIST.csv      a column file (or uri) and, if you like, split (`train`: in the catalogue, never asked
+                             about) and source (recordings that are known or unknown together)
+  noise=FOLDER rooms=FOLDER  what clips are spoilt with; synthesised where there is none
+  vectors=flat               exact, in memory (default); milvus_lite or milvus vectors.uri=… ask the real store, in
+                             collections that are dropped at the end
+  calibration=shipped        what the service would answer; by default threshold and calibration are fitted on one
+                             half of the answers and measured on the other
+
+DIR/report.md is for people, DIR/results.json holds all figures, DIR/outcomes.jsonl every answer. Started again, the
+command asks only what it has not asked yet. Exit codes: 0 done · 1 the vector store failed · 2 configuration.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Literal
+from pathlib import PurePosixPath
+from typing import Any
 
-import numpy as np
-
-from conf import compose
-from ingest.errors import RefrainError
-from ingest.fingerprint import Embedder, denoise
+from conf import masked
 from scripts.document import write_section
-from scripts.evaluation.questions import ask
-from scripts.evaluation.tables import condition_rows
-from scripts.evaluation.tracks import folds_by_source, read_tracks
-from scripts.evaluation.trial import Outcome, calibrate, trial
-from scripts.spoil import CONDITIONS, Condition, Noise, Room
+from scripts.evaluation import report
+from scripts.evaluation.crowding import Crowding, crowd
+from scripts.evaluation.entry import run_entry
+from scripts.evaluation.figures import Cell, Figures, cell_dict, cells, figures
+from scripts.evaluation.folds import FOLDS
+from scripts.evaluation.judging import Judged, cross_fitted, judge, read_calibration, too_few
+from scripts.evaluation.options import EvaluateConfig, as_command, read_options
+from scripts.evaluation.outcomes import write_lines
+from scripts.evaluation.plots import draw
+from scripts.evaluation.session import Session, open_session
+from serve.matching import Calibration
 
-TITLE = "Recognition of held-out music"
 
+@dataclass(frozen=True)
+class Measured:
+    """An evaluation, done."""
 
-@dataclass
-class EvaluateConfig:
-    """See conf/evaluate.yaml."""
-
-    music: str
-    noise: str
-    out: str
-    weights: str | None
-    noises: list[str]
-    clips_a_track: int
-    seed: int
-    tolerance_s: float
-    max_false_accepts: float
-    conditions: Literal["full", "core"]
-    denoise: Literal["none", "queries", "both"]
-    write: bool
+    config: EvaluateConfig
+    session: Session
+    calibrations: Mapping[int, Calibration]  # by fold
+    judged: list[Judged]
+    figures: Figures
+    crowding: Crowding | None
+    crowded: tuple[Cell, ...]
 
 
 def main(arguments: Sequence[str]) -> int:
-    try:
-        config = compose("evaluate", arguments, EvaluateConfig)
-    except RefrainError as error:
-        print(f"evaluate: {error}", file=sys.stderr)
-        return 2
-    outcomes = evaluate(config)
-    folds = {fold: [o for o in outcomes if o.fold != fold] for fold in (0, 1)}
-    calibrations = {fold: calibrate(others, config.max_false_accepts) for fold, others in folds.items()}
-    shipped = calibrate(outcomes, config.max_false_accepts)
-    out = Path(config.out)
-    (out / "calibration.json").write_text(json.dumps(shipped.to_dict(), indent=1))
-    with (out / "outcomes.jsonl").open("w", encoding="utf-8") as lines:
-        lines.writelines(json.dumps(asdict(outcome)) + "\n" for outcome in outcomes)
-    report = "\n".join([*condition_rows(outcomes, calibrations), "", *_facts(config, outcomes)])
-    print(report)
+    return run_entry("evaluate", arguments, __doc__ or "", evaluate)
+
+
+def evaluate(arguments: Sequence[str]) -> None:
+    """Ask, measure, write. Raises RefrainError."""
+    config, matching = read_options("evaluate", arguments, EvaluateConfig)
+    given = read_calibration(config.calibration)
+    session = open_session(config, matching, given or Calibration.shipped())
+    measured = measure(config, session, given)
+    command, out = as_command("scripts.evaluate", arguments), config.out_path
+    plots = draw(measured.figures, config.section, out)
+    body = "\n".join(_lines(measured, plots))
+    (out / "report.md").write_text(
+        "\n".join([f"# {config.section}\n", f"`{command}`\n", body, *report.suspects(measured.figures)]),
+        encoding="utf-8",
+    )
+    (out / "results.json").write_text(json.dumps(_results(measured, command), indent=1), encoding="utf-8")
+    write_lines(out / "outcomes.jsonl", (one.to_dict() for one in measured.judged))
+    print(body)
+    print(f"report, results and outcomes: {out}")
     if config.write:
-        denoised = f" denoise={config.denoise}"
-        title = TITLE if config.denoise == "none" else f"{TITLE}, {config.denoise} denoised"
-        options = f"conditions={config.conditions}{'' if config.denoise == 'none' else denoised} write=true"
-        write_section(title, f"python -m scripts.evaluate music=… noise=… out=… {options}", report)
-    return 0
+        write_section(config.section, command, body, plots=[out / plot for plot in plots.values()])
 
 
-def evaluate(config: EvaluateConfig) -> list[Outcome]:
-    """All questions in both folds, with a line of progress a condition."""
-    out = Path(config.out)
-    embedder = Embedder.load(Path(config.weights) if config.weights else None)
-    tracks = read_tracks(Path(config.music), embedder, out, denoise if config.denoise == "both" else _as_it_is)
-    treat = _as_it_is if config.denoise == "none" else denoise
-    folds = folds_by_source(tracks)
-    outcomes: list[Outcome] = []
-    for condition, clip_s in conditions(config, out / "noise"):
-        questions = ask(
-            tracks, [(condition, clip_s)], config.clips_a_track, lambda clip: embedder.embed(treat(clip)), config.seed
-        )
-        found = list(trial(tracks, folds, questions, config.tolerance_s))
-        right = sum(outcome.right_place for outcome in found)
-        known = sum(outcome.known for outcome in found)
-        print(f"{condition.name}, {clip_s:g} s: right place {right} of {known}", file=sys.stderr, flush=True)
-        outcomes += found
-    return outcomes
+def measure(config: EvaluateConfig, session: Session, given: Calibration | None) -> Measured:
+    """Everything that the documents show."""
+    outcomes = session.outcomes()
+    calibrations = dict.fromkeys(FOLDS, given) if given else cross_fitted(outcomes, config.max_false_accepts)
+    judged = judge(outcomes, calibrations)
+    crowding = crowd(session, config) if config.distractors else None
+    crowded = cells(judge(crowding.outcomes, calibrations)) if crowding else ()
+    return Measured(config, session, calibrations, judged, figures(judged), crowding, crowded)
 
 
-def _as_it_is(samples: np.ndarray) -> np.ndarray:
-    return samples
+def _lines(measured: Measured, plots: Mapping[str, PurePosixPath]) -> Iterator[str]:
+    """The report, without what names files of the user."""
+    shown = measured.figures
+    yield from _facts(measured)
+    yield from report.images(plots)
+    yield from report.condition_tables(shown)
+    yield from report.ranks(shown)
+    yield from report.false_accepts(shown)
+    yield from report.reliability(shown)
+    yield from report.times(shown, measured.config.store != "flat")
+    if measured.crowding:
+        yield from report.crowded(measured.crowded, measured.crowding.check)
 
 
-def conditions(config: EvaluateConfig, noise_folder: Path) -> list[tuple[Condition, float]]:
-    """(condition, seconds of the clip)."""
-    noise = chosen_noises(Path(config.noise), config.noises, noise_folder)
-    clean, even = CONDITIONS["clean"], Condition("real noise 0 dB", (Noise(noise, 0.0),))
-    if config.conditions == "core":
-        return [(clean, 10.0), (even, 10.0)]
-    louder = Condition("real noise -5 dB", (Noise(noise, -5.0),))
-    room = Condition("room, real noise 5 dB", (Room(0.5, 0.0), Noise(noise, 5.0)))
-    changed = ["phone", "speed 1.05", "tempo 0.90", "tempo 1.10", "pitch +1", "pitch -1", "pitch +3", "pitch -3"]
-    ten_seconds = [clean, even, louder, room, CONDITIONS["pink 0 dB"], *(CONDITIONS[name] for name in changed)]
-    shorter = [(condition, clip_s) for clip_s in (5.0, 3.0, 2.0, 1.0) for condition in (clean, even)]
-    return [(condition, 10.0) for condition in ten_seconds] + shorter
+def _facts(measured: Measured) -> Iterator[str]:
+    config, collection = measured.config, measured.session.collection
+    asked, hours = collection.asked_about(), sum(track.duration_s for track in collection.tracks) / 3600
+    left_out = f"; files left out: {len(collection.skipped)}" if collection.skipped else ""
+    if config.calibration:
+        by = f"calibration and thresholds: {'as shipped' if config.calibration == 'shipped' else 'as given'}"
+    else:
+        by = f"calibration, and thresholds for {config.max_false_accepts:.1%} false accepts, fitted on the other fold"
+    yield (
+        f"{len(asked)} of {len(collection.tracks)} recordings ({hours:.1f} h) asked about, known to one fold's "
+        f"catalogue and unknown to the other's{left_out}. {config.clips} clips of each condition and length in either. "
+        f"Shares in %, with Wilson 95 % intervals; a place is right within {config.tolerance_s:g} s, or where the "
+        f"same passage is heard to the sample; {by}. Encoder {measured.session.checksum[:12]}, index {_index(config)}. "
+        f"{report.thresholds(measured.calibrations, config.lengths)}\n"
+    )
+    outcomes = [one.outcome for one in measured.judged]
+    if not config.calibration and (warning := too_few(outcomes, config.max_false_accepts)):
+        yield f"**{warning}**\n"
 
 
-def chosen_noises(folder: Path, stems: Sequence[str], chosen: Path) -> Path:
-    """A folder with links to the recordings of these stems; the folder itself if none are named."""
-    if not stems:
-        return folder
-    chosen.mkdir(parents=True, exist_ok=True)
-    for path in folder.iterdir():
-        link = chosen / path.name
-        if path.stem in stems and not link.exists():
-            link.symlink_to(path.resolve())
-    return chosen
+def _index(config: EvaluateConfig) -> str:
+    return "exact, in memory" if config.store == "flat" else f"{config.vectors.index} of {config.vectors.kind}"
 
 
-def _facts(config: EvaluateConfig, outcomes: Sequence[Outcome]) -> list[str]:
-    spent = sorted(outcome.match_ms for outcome in outcomes)
-    return [
-        f"Shares with Wilson 95 % intervals; offsets within {config.tolerance_s:g} s or at an identical repeat of the "
-        f"passage; {len({o.track for o in outcomes})} held-out tracks; thresholds set for "
-        f"{config.max_false_accepts:.0%} false accepts on the other fold, over all conditions together.",
-        "",
-        f"Search in memory and matching: {spent[len(spent) // 2]:.0f} ms of CPU a clip (median).",
-    ]
+def _results(measured: Measured, command: str) -> dict[str, Any]:
+    session = measured.session
+    skipped = (*session.collection.skipped, *session.heard.skipped)
+    found: dict[str, Any] = {
+        "command": command,
+        "options": masked(asdict(measured.config)),
+        "matching": asdict(session.matching),
+        "encoder": session.checksum,
+        "recordings": len(session.collection.tracks),
+        "asked_about": len(session.collection.asked_about()),
+        "skipped": [asdict(one) for one in skipped],
+        "calibrations": {fold: one.to_dict() for fold, one in measured.calibrations.items()},
+        **measured.figures.to_dict(),
+    }
+    if measured.crowding:
+        found["distractors"] = {"cells": [cell_dict(one) for one in measured.crowded], **measured.crowding.check}
+    return found
 
 
 if __name__ == "__main__":

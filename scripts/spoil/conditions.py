@@ -43,16 +43,28 @@ class Condition:
         return samples
 
     def clip(
-        self, track: Waveform, offset_s: float, clip_s: float, rng: np.random.Generator, sample_rate: int = SAMPLE_RATE
+        self,
+        track: Waveform,
+        offset_s: float,
+        clip_s: float,
+        rng: np.random.Generator,
+        sample_rate: int = SAMPLE_RATE,
+        *,
+        lead_s: float = 0.0,
     ) -> Waveform:
         """A spoilt clip of exactly `clip_s`, whose first sample lies at `offset_s` in the track.
 
-        Raises ValueError where the track does not hold that much.
+        Up to `lead_s` of the clip's own time before it are played into the room (a step that rings), so that its
+        tail is real. Raises ValueError where the track does not hold that much.
         """
         start, end = (round(place * sample_rate) for place in (offset_s, offset_s + self.source_s(clip_s)))
         if not 0 <= start < end <= len(track):
             raise ValueError(f"{offset_s:.2f} s + {self.source_s(clip_s):.2f} s is not inside the track")
-        return fitted(self.apply(track[start:end], rng, sample_rate), round(clip_s * sample_rate))
+        ringing = max((n for n, step in enumerate(self.steps, 1) if step.rings), default=0)
+        before, after = Condition(self.name, self.steps[:ringing]), Condition(self.name, self.steps[ringing:])
+        lead_s = min(lead_s, offset_s / before.speed) if ringing else 0.0
+        heard = before.apply(track[start - round(lead_s * before.speed * sample_rate) : end], rng, sample_rate)
+        return fitted(after.apply(heard[round(lead_s * sample_rate) :], rng, sample_rate), round(clip_s * sample_rate))
 
 
 PHONE = Band(300, 3_400)

@@ -1,4 +1,4 @@
-"""What spoils a waveform: noise, rooms, speed, tempo, pitch, bands, codecs, gain.
+"""What spoils a waveform: noise, rooms, microphones, speed, tempo, pitch, bands, codecs, gain.
 
 T samples, float32, mono. Every function is pure: what is random comes from the generator that it is given.
 """
@@ -6,9 +6,11 @@ T samples, float32, mono. Every function is pure: what is random comes from the 
 from collections.abc import Sequence
 from fractions import Fraction
 from io import BytesIO
+from typing import Any
 
 import librosa
 import numpy as np
+from numpy.typing import NDArray
 from scipy.signal import butter, fftconvolve, resample_poly, sosfilt
 
 from scripts.music.files import FORMATS, encode, read
@@ -53,6 +55,28 @@ def _vowel(pitch_hz: float, formants: Sequence[float], sample_rate: int) -> Wave
     return wavetable((0.05 + peaks) / np.sqrt(frequencies / pitch_hz))
 
 
+def events(samples: int, sample_rate: int, rng: np.random.Generator) -> Waveform:
+    """A street or a workshop, float32 [T]: hisses, knocks and gliding tones, two a second, over a faint rumble."""
+    street = 0.05 * coloured(samples, rng, -6)
+    for _ in range(1 + int(rng.poisson(2 * samples / sample_rate))):
+        start = int(rng.integers(samples))
+        burst = _burst(min(samples - start, round(float(rng.uniform(0.05, 1.0)) * sample_rate)), sample_rate, rng)
+        street[start : start + len(burst)] += np.float32(rng.uniform(0.2, 1.0)) * burst
+    return street.astype(np.float32)
+
+
+def _burst(samples: int, sample_rate: int, rng: np.random.Generator) -> Waveform:
+    """A noise of one octave, or a tone that glides by up to one, dying away."""
+    low_hz = float(np.exp(rng.uniform(np.log(100), np.log(0.2 * sample_rate))))
+    if rng.random() < 0.5:
+        sound = band_limit(noise(samples, rng), sample_rate, low_hz, 2 * low_hz)
+    else:
+        pitch_hz = np.geomspace(low_hz, low_hz * 2 ** rng.uniform(-1, 1), samples)
+        sound = np.sin(2 * np.pi * np.cumsum(pitch_hz) / sample_rate).astype(np.float32)
+    dying: Waveform = (sound * np.exp(-np.arange(samples) / (samples * rng.uniform(0.1, 0.6)))).astype(np.float32)
+    return dying / max(float(np.sqrt(np.mean(dying**2))), 1e-9)
+
+
 def room_response(sample_rate: int, rng: np.random.Generator, rt60_s: float, direct_db: float) -> Waveform:
     """A synthetic room: the direct sound at sample 0, a few early reflections, noise that falls by 60 dB in `rt60_s`.
 
@@ -75,6 +99,25 @@ def reverberate(samples: Waveform, response: Waveform) -> Waveform:
     loudness = float(np.mean(samples**2)) / max(float(np.mean(heard**2)), 1e-12)
     levelled: Waveform = (np.sqrt(loudness) * heard).astype(np.float32)
     return levelled
+
+
+def microphone_gains(frequencies_hz: NDArray[np.floating[Any]], rng: np.random.Generator) -> NDArray[np.float64]:
+    """What a small microphone makes of each frequency: bumps of up to 6 dB between two slopes of 12 dB an octave."""
+    bumps_db = np.interp(
+        np.log(np.maximum(frequencies_hz, 1)), np.log(np.geomspace(60, 4_000, 8)), rng.uniform(-6, 6, 8)
+    )
+    low_hz, high_hz = np.exp(rng.uniform(np.log((50, 2_000)), np.log((400, 4_000))))
+    slopes = np.sqrt((1 + (low_hz / np.maximum(frequencies_hz, 1)) ** 4) * (1 + (frequencies_hz / high_hz) ** 4))
+    gains: NDArray[np.float64] = 10 ** (bumps_db / 20) / slopes
+    return gains
+
+
+def through_microphone(samples: Waveform, sample_rate: int, rng: np.random.Generator) -> Waveform:
+    """`samples` with the frequency response of a small microphone, without delay."""
+    size = 2 * len(samples)  # what rings does not come round
+    spectrum = np.fft.rfft(samples, size)
+    heard = np.fft.irfft(spectrum * microphone_gains(np.fft.rfftfreq(size, 1 / sample_rate), rng), size)
+    return heard[: len(samples)].astype(np.float32)
 
 
 def change_speed(samples: Waveform, speed: float) -> Waveform:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ingest.fingerprint.pcm import to_float
 from scripts.music.files import read
 from scripts.music.oscillators import Waveform, coloured
 from scripts.spoil.effects import (
@@ -16,12 +17,37 @@ from scripts.spoil.effects import (
     change_speed,
     change_tempo,
     crowd,
+    events,
     reverberate,
     room_response,
+    through_microphone,
     transcode,
 )
 
 AUDIO_SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aiff"}
+
+
+@dataclass(frozen=True, eq=False)
+class Recordings:
+    """Waveforms to draw from, at the sample rate of the clips: float32 [T], or int16 [T] in the scale of `pcm`."""
+
+    waveforms: tuple[np.ndarray, ...]
+
+    def drawn(self, rng: np.random.Generator) -> Waveform:
+        """One of them, whole."""
+        return to_float(self.waveforms[int(rng.integers(len(self.waveforms)))])
+
+    def excerpt(self, samples: int, rng: np.random.Generator) -> Waveform:
+        """A random stretch [samples] of one."""
+        return to_float(_excerpt(self.waveforms[int(rng.integers(len(self.waveforms)))], samples, rng))
+
+    def babble(self, voices: int, samples: int, rng: np.random.Generator) -> Waveform:
+        """Random stretches of so many different ones, equally loud, over each other: float32 [samples]."""
+        chosen = rng.choice(len(self.waveforms), size=min(voices, len(self.waveforms)), replace=False)
+        stretches = [to_float(_excerpt(self.waveforms[i], samples, rng)) for i in chosen]
+        levelled = [one / max(float(np.sqrt(np.mean(one**2))), 1e-9) for one in stretches]
+        talk: Waveform = np.sum(levelled, axis=0, dtype=np.float32)
+        return talk
 
 
 @dataclass(frozen=True)
@@ -40,12 +66,17 @@ class Step:
         """Semitones."""
         return 0.0
 
+    @property
+    def rings(self) -> bool:
+        """Whether what went before is still heard."""
+        return False
+
 
 @dataclass(frozen=True)
 class Noise(Step):
-    """`kind`: white, pink, brown, crowd, or a folder of recordings from which one is drawn."""
+    """`kind`: white, pink, brown, crowd, events, or recordings (a folder of them, too) from which one is drawn."""
 
-    kind: str | Path
+    kind: str | Path | Recordings
     snr_db: float
 
     def __call__(self, samples: Waveform, sample_rate: int, rng: np.random.Generator) -> Waveform:
@@ -55,24 +86,53 @@ class Noise(Step):
         slopes_db = {"white": 0.0, "pink": -3.0, "brown": -6.0}
         if isinstance(self.kind, Path):
             return _excerpt(_drawn(self.kind, sample_rate, rng), samples, rng)
-        if self.kind == "crowd":
-            return crowd(samples, sample_rate, rng)
+        if isinstance(self.kind, Recordings):
+            return self.kind.excerpt(samples, rng)
+        if self.kind in ("crowd", "events"):
+            return {"crowd": crowd, "events": events}[self.kind](samples, sample_rate, rng)
         return coloured(samples, rng, slopes_db[self.kind])
 
 
 @dataclass(frozen=True)
+class Babble(Step):
+    """Several recordings of speech at once."""
+
+    speech: Recordings
+    voices: int
+    snr_db: float
+
+    def __call__(self, samples: Waveform, sample_rate: int, rng: np.random.Generator) -> Waveform:
+        return add_noise(samples, self.speech.babble(self.voices, len(samples), rng), self.snr_db)
+
+
+@dataclass(frozen=True)
 class Room(Step):
-    """A synthetic room, or one drawn from a folder of measured impulse responses."""
+    """A synthetic room, or one drawn from measured impulse responses (a folder of them, too)."""
 
     rt60_s: float = 0.5
     direct_db: float = 0.0
-    folder: Path | None = None
+    folder: Path | Recordings | None = None
 
     def __call__(self, samples: Waveform, sample_rate: int, rng: np.random.Generator) -> Waveform:
         if self.folder is None:
             return reverberate(samples, room_response(sample_rate, rng, self.rt60_s, self.direct_db))
-        response = _drawn(self.folder, sample_rate, rng)
+        if isinstance(self.folder, Recordings):
+            response = self.folder.drawn(rng)
+        else:
+            response = _drawn(self.folder, sample_rate, rng)
         return reverberate(samples, response[int(np.argmax(np.abs(response))) :])
+
+    @property
+    def rings(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class Microphone(Step):
+    """The frequency response of a small microphone, another one every time."""
+
+    def __call__(self, samples: Waveform, sample_rate: int, rng: np.random.Generator) -> Waveform:
+        return through_microphone(samples, sample_rate, rng)
 
 
 @dataclass(frozen=True)
