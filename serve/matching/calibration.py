@@ -65,8 +65,8 @@ class LengthModel:
         if falling := [name for name in MONOTONE if self.weights.get(name, 0.0) < 0]:
             raise ValueError(f"calibration: confidence would fall with {', '.join(falling)}")
 
-    def log_odds(self, features: Features) -> float:
-        values = asdict(features)
+    def log_odds(self, values: Mapping[str, float]) -> float:
+        """Of features by name."""
         return float(self.bias + sum(weight * values[name] for name, weight in self.weights.items()))
 
 
@@ -91,7 +91,8 @@ class Calibration:
 
     def confidence(self, features: Features) -> float:
         """Probability in (0, 1) that the candidate is the right answer."""
-        log_odds = self._between(features.log_clip_s, [model.log_odds(features) for model in self.models])
+        values = vars(features)
+        log_odds = self._between(features.log_clip_s, [model.log_odds(values) for model in self.models])
         return float(1.0 / (1.0 + np.exp(-np.clip(log_odds, -MAX_LOG_ODDS, MAX_LOG_ODDS))))
 
     def threshold(self, clip_s: float) -> float:

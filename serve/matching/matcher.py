@@ -48,7 +48,7 @@ def rank(
     """Every recording considered, best first, with its features, whether it would be accepted or not.
 
     A quarter of the clip is searched first, then all of it, then its variants one by one, each only if the
-    best match so far is not decisive.
+    best match so far is not decisive: unsure, or with a rival place in the same recording.
     """
     matches: tuple[Match, ...] = ()
     alignments: list[Alignment] = []
@@ -61,9 +61,23 @@ def rank(
             found, known = align(reading, ratio, hits, catalogue, settings)
             alignments, tracks = earlier + found, tracks | known
             matches = judge(query, alignments, tracks, calibration, settings)
-            if matches and matches[0].confidence >= settings.decisive_confidence:
+            if matches and decisive(matches[0], alignments, settings):
                 return Ranking(matches, searched, retuned)
     return Ranking(matches, searched, retuned)
+
+
+def decisive(best: Match, alignments: Iterable[Alignment], settings: MatcherSettings) -> bool:
+    """Whether more evidence would change neither the recording nor the place in it."""
+    if best.confidence < settings.decisive_confidence:
+        return False
+    places = [place for place in alignments if place.recording_id == best.recording_id]
+    strongest = max(places, key=lambda place: place.strength)
+    return not any(
+        abs(place.offset_s - strongest.offset_s) >= settings.line_gap_s
+        and place.strength >= strongest.strength - settings.place_lead
+        and not agreement(strongest, place, settings).same
+        for place in places
+    )
 
 
 def _readings(query: Query, variants: Variants) -> Iterator[tuple[float, Query]]:

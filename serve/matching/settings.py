@@ -11,7 +11,8 @@ class MatcherSettings:
     hits: int = 100  # asked for each embedding
     first_search: int = 12  # embeddings: a quarter of the clip is searched first if that is at least so many
     max_searched: int = 600  # embeddings of one clip, spread evenly over it
-    decisive_confidence: float = 0.99  # at which neither more embeddings nor variants are tried
+    decisive_confidence: float = 0.99  # at which neither more embeddings nor variants are tried …
+    place_lead: float = 0.2  # … if the place leads any other in the recording by so much strength
     agreeing_looks: int = 2  # decisive ones, running, until a growing clip is answered
 
     # vote

@@ -5,7 +5,7 @@ import pytest
 
 from ingest.fingerprint.grid import EMBEDDING_HOP_S, SEGMENT_HOP_S
 from serve.matching import Catalogue, MatcherSettings
-from tests.matching.world import DIM, Clip, Floats, Found, Ints, Shelf, Song, Stored, clip, identify, rank, unit
+from tests.matching.world import DIM, STEP_S, Clip, Floats, Found, Ints, Shelf, Song, Stored, clip, identify, rank, unit
 
 SONGS = {number: Song.draw(number, 40.0) for number in range(1, 13)}
 
@@ -179,3 +179,18 @@ def test_an_encoder_that_is_centred_anywhere() -> None:
         match = rank(clip(songs[6], offset_s, 0.77, cosine=0.9, seed=int(offset_s)), shelf.catalogue()).matches[0]
         assert (match.recording_id, match.offset_s) == (6, pytest.approx(offset_s, abs=0.3))
         assert match.features.contrast == pytest.approx(match.score - 0.45, abs=0.15)
+
+
+def test_a_passage_that_nearly_repeats_is_searched_whole() -> None:
+    """A quarter names the song but not which of two like places: then all is searched. Elsewhere a quarter suffices."""
+    walk = Song.draw(50, 40.0).walk
+    first, second = (slice(round(start_s / STEP_S), round((start_s + 12) / STEP_S)) for start_s in (5.0, 22.0))
+    changed = walk.copy()
+    changed[second] = unit(0.9 * walk[first] + np.sqrt(1 - 0.9**2) * walk[second])
+    songs = {**SONGS, 50: Song(changed, 40.0)}
+    query = clip(songs[50], 23.0, 10.0, cosine=0.8)
+    found = rank(query, Shelf(songs).catalogue())
+    assert found.searched == len(query.vectors)
+    assert found.matches[0].recording_id == 50
+    assert found.matches[0].offset_s == pytest.approx(23.0, abs=0.1)
+    assert rank(clip(SONGS[3], 23.0, 10.0, cosine=0.8), Shelf(songs).catalogue()).searched < len(query.vectors) / 2
