@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
-from scripts.evaluation.entry import run_entry
+from scripts.entry import run_entry
 from scripts.evaluation.folds import FOLDS
 from scripts.evaluation.judging import Judged, cross_fitted, fitted, judge, too_few
 from scripts.evaluation.options import CalibrateConfig, read_options

@@ -28,9 +28,9 @@ from typing import Any
 
 from conf import masked
 from scripts.document import write_section
+from scripts.entry import run_entry
 from scripts.evaluation import report
 from scripts.evaluation.crowding import Crowding, crowd
-from scripts.evaluation.entry import run_entry
 from scripts.evaluation.figures import Cell, Figures, cell_dict, cells, figures
 from scripts.evaluation.folds import FOLDS
 from scripts.evaluation.judging import Judged, cross_fitted, judge, read_calibration, too_few

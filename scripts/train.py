@@ -18,13 +18,14 @@ from typing import Any, Literal
 import numpy as np
 
 from conf import compose, describe
-from ingest.errors import ConfigurationError, RefrainError
+from ingest.errors import ConfigurationError
 from ingest.fingerprint.architecture import EncoderConfig, FrontEndConfig, NetworkConfig
 from ingest.fingerprint.encoder import save_encoder
 from ingest.training.corpus import Corpus, folder_audio, load_corpus, split_audio
 from ingest.training.pairs import PairConfig, PairDataset
 from ingest.training.trainer import Trainer, TrainerConfig
 from ingest.training.validate import ValidationSet
+from scripts.entry import exit_code
 
 Say = Callable[[str], None]
 
@@ -101,19 +102,15 @@ def main(arguments: Sequence[str]) -> int:
     if "--help" in arguments:
         print(__doc__, describe("train"), sep="\n")
         return 0
-    try:
-        config = compose("train", arguments, TrainConfig)
-        if config.plot:
-            plot_history(read_history(Path(config.plot)), Path(config.out) / "validation.png")
-        else:
-            train(config, _say)
-    except RefrainError as error:
-        print(f"train: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("train: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
-        return 130
-    return 0
+    return exit_code("train", lambda: _run(arguments), "goes on from the last checkpoint")
+
+
+def _run(arguments: Sequence[str]) -> None:
+    config = compose("train", arguments, TrainConfig)
+    if config.plot:
+        plot_history(read_history(Path(config.plot)), Path(config.out) / "validation.png")
+    else:
+        train(config, _say)
 
 
 def train(config: TrainConfig, say: Say) -> Path:

@@ -54,7 +54,6 @@ class Embedder:
         self.bf16 = computes_bf16(self.device.type) if bf16 is None else bf16
         self.before, self.after = encoder.config.padding
         self.dim = encoder.config.network.dim
-        self.front_end_hop = encoder.config.front_end.hop
         self.chunks_a_batch = 1 if self.device.type == "cpu" else 64
 
     @classmethod
@@ -129,7 +128,7 @@ class Embedder:
 
     def _frames(self, cells: int) -> slice:
         """The frames of a chunk that are its cells' own, and the margins around them."""
-        hop = self.front_end_hop
+        hop = self.encoder.config.front_end.hop
         first = (self.before + hop // 2 - FFT_SIZE // 2) // hop
         return slice(first - MARGIN_FRAMES, first + cells * (EMBEDDING_HOP // hop) + MARGIN_FRAMES)
 

@@ -9,6 +9,7 @@ from io import BytesIO
 import av
 import numpy as np
 
+from ingest.fingerprint.audio import decode
 from ingest.fingerprint.grid import SAMPLE_RATE
 
 
@@ -31,11 +32,11 @@ CODECS = (
 def through_codec(x: np.ndarray, codec: Codec, bit_rate: int) -> np.ndarray:
     """float32 [T] encoded and decoded: [T] again, at the same level; the container undoes the codec's delay."""
     level = max(float(np.abs(x).max()), 1e-6)
-    heard = _decoded(_encoded(x / level, codec, bit_rate))[: len(x)]
+    heard = decode(_encoded(x / level, codec, bit_rate)).samples[: len(x)]
     return np.pad(heard, (0, len(x) - len(heard))) * np.float32(level)
 
 
-def _encoded(x: np.ndarray, codec: Codec, bit_rate: int) -> BytesIO:
+def _encoded(x: np.ndarray, codec: Codec, bit_rate: int) -> bytes:
     file = BytesIO()
     with av.open(file, "w", format=codec.container) as container:
         stream = container.add_stream(codec.name, rate=SAMPLE_RATE)
@@ -45,13 +46,4 @@ def _encoded(x: np.ndarray, codec: Codec, bit_rate: int) -> BytesIO:
         frame.sample_rate, frame.time_base, frame.pts = SAMPLE_RATE, Fraction(1, SAMPLE_RATE), 0
         for part in (frame, None):
             container.mux(stream.encode(part))
-    file.seek(0)
-    return file
-
-
-def _decoded(file: BytesIO) -> np.ndarray:
-    resampler = av.AudioResampler(format="fltp", layout="mono", rate=SAMPLE_RATE)
-    with av.open(file, "r") as container:
-        frames = [part for frame in container.decode(audio=0) for part in resampler.resample(frame)]
-    frames += resampler.resample(None)
-    return np.concatenate([frame.to_ndarray().ravel() for frame in frames]).astype(np.float32)
+    return file.getvalue()

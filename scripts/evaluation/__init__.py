@@ -1,6 +1,5 @@
 """How well Refrain knows music, and what it does not know: what scripts.evaluate and scripts.calibrate are made of.
 
-entry         help, exit codes, errors of one line
 options       what they are told
 session       music read, questions asked, answers kept
 listing       which recordings there are, and which belong together

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Literal
 
 from conf import compose, describe
-from ingest.errors import ConfigurationError, InfrastructureError, RefrainError
+from ingest.errors import ConfigurationError
+from scripts.entry import exit_code
 from scripts.material.debian import add_packages
 from scripts.material.scores import add_scores
 from scripts.material.shelf import Shelf
@@ -44,18 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     if "--help" in arguments:
         print(__doc__, describe("material"), sep="\n")
         return 0
-    try:
-        gather(compose("material", arguments, MaterialConfig), _say)
-    except InfrastructureError as error:
-        print(f"material: {error}", file=sys.stderr)
-        return 1
-    except RefrainError as error:
-        print(f"material: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("material: stopped; the same command goes on", file=sys.stderr)
-        return 130
-    return 0
+    return exit_code("material", lambda: gather(compose("material", arguments, MaterialConfig), _say), "goes on")
 
 
 def gather(config: MaterialConfig, say: Say) -> None:
