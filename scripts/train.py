@@ -6,6 +6,7 @@ Started again with the same `out`, it goes on from its last checkpoint and ends 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import time
@@ -36,10 +37,12 @@ class Recipe:
 
     steps: int
     seed: int
+    start: str | None
     learning_rate: float
     weight_decay: float
     warmup_steps: int
     temperature: float
+    memory: int
     amp: bool
     seconds_a_step: float
     clip_s: list[float]
@@ -77,7 +80,9 @@ class TrainConfig(Recipe):
     validation_clips: int
 
     def recipe(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in fields(Recipe)}
+        """As kept: a checkpoint to start from goes by its checksum, wherever it lies. Raises ConfigurationError."""
+        start = _checksum(Path(self.start)) if self.start else None
+        return {field.name: getattr(self, field.name) for field in fields(Recipe)} | {"start": start}
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,8 @@ def train(config: TrainConfig, say: Say) -> Path:
         steps=config.steps,
     )
     held_out = ValidationSet(material.held_out_music, material.held_out_noises, clips=config.validation_clips)
-    trainer = Trainer(out, pairs, held_out, _trainer_config(config), encoder_config, say)
+    start = Path(config.start) if config.start else None
+    trainer = Trainer(out, pairs, held_out, _trainer_config(config), encoder_config, say, start)
     encoder, weights = trainer.run(), out / "encoder.safetensors"
     save_encoder(encoder, weights, provenance(config.recipe(), material))
     if trainer.history:
@@ -262,6 +268,13 @@ def _check(config: TrainConfig) -> None:
 
         if not torch.cuda.is_available():
             raise ConfigurationError("device=cuda, but torch finds no GPU")
+
+
+def _checksum(file: Path) -> str:
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ConfigurationError(f"start={file} cannot be read: {error}") from error
 
 
 def _folder(path: str | None, name: str) -> list[Path]:

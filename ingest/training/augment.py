@@ -26,7 +26,7 @@ class AugmentConfig:
     room_chance: float = 0.5
     measured_room_share: float = 0.4
     noise_chance: float = 0.9
-    snr_db: tuple[float, float] = (-8.0, 15.0)
+    snr_db: tuple[float, float] = (-10.0, 13.0)
     music_snr_db: tuple[float, float] = (0.0, 15.0)  # below 0 dB the other music would be what is heard
     microphone_chance: float = 0.6
     overload_chance: float = 0.15

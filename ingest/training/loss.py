@@ -1,4 +1,7 @@
-"""Normalised-temperature cross entropy (Sohn 2016; Chen et al. 2020, SimCLR; Chang et al. 2021 for audio)."""
+"""Normalised-temperature cross entropy (Sohn 2016; Chen et al. 2020, SimCLR; Chang et al. 2021 for audio).
+
+With a memory of earlier steps (Wang et al. 2020, cross-batch memory).
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,15 @@ from torch import Tensor
 from torch.nn import functional
 
 SAME_MOMENT = 0.97  # clean vectors closer than this are a repeat of the same passage, not a negative
+NEAR_S = 0.25  # moments of one recording closer than this are no negatives of each other across steps
 
 
-def contrastive_loss(clean: Tensor, spoilt: Tensor, temperature: float) -> Tensor:
-    """Each spoilt vector must find its clean one among all of the batch, and the reverse.
+def contrastive_loss(clean: Tensor, spoilt: Tensor, temperature: float, others: Tensor | None = None) -> Tensor:
+    """Each spoilt vector must find its clean one among all of the batch and `others`, and the reverse in the batch.
 
-    Shape: clean, spoilt [P, D] unit vectors, row i of one belonging to row i of the other → scalar. Pairs whose clean
-    vectors are (nearly) equal are loops of the same music and do not count against each other.
+    Shape: clean, spoilt [P, D] unit vectors, row i of one belonging to row i of the other; others [P, M] the
+    likeness of each spoilt vector to clean ones of other moments, -inf where it does not count → scalar. Pairs whose
+    clean vectors are (nearly) equal are loops of the same music and do not count against each other.
     """
     logits = spoilt @ clean.T / temperature
     with torch.no_grad():
@@ -23,5 +28,29 @@ def contrastive_loss(clean: Tensor, spoilt: Tensor, temperature: float) -> Tenso
     # Spoilt vectors must also keep apart from each other: noise they share is no likeness.
     among = (spoilt @ spoilt.T / temperature).masked_fill(repeats, -torch.inf)
     among = among.masked_fill(torch.eye(len(spoilt), dtype=torch.bool, device=clean.device), -torch.inf)
-    forward = functional.cross_entropy(torch.cat([logits, among], dim=1), target)
+    negatives = [among] if others is None else [among, others / temperature]
+    forward = functional.cross_entropy(torch.cat([logits, *negatives], dim=1), target)
     return (forward + functional.cross_entropy(logits.T, target)) / 2
+
+
+class Memory:
+    """The newest `rows` clean vectors, which the network has hardly moved since: negatives that cost no forward pass.
+
+    Attributes: vectors float32 [M, D], moments float64 [M], seconds in the whole corpus.
+    """
+
+    def __init__(self, rows: int, dim: int, device: torch.device) -> None:
+        self.rows = rows
+        self.vectors = torch.empty(0, dim, device=device)
+        self.moments = torch.empty(0, dtype=torch.float64, device=device)
+
+    def likeness(self, clean: Tensor, spoilt: Tensor, moments: Tensor) -> Tensor:
+        """[P, M] of spoilt vectors to the remembered ones; -inf where that one is the same moment or a repeat of it."""
+        with torch.no_grad():
+            same = (clean @ self.vectors.T > SAME_MOMENT) | ((moments[:, None] - self.moments).abs() < NEAR_S)
+        return (spoilt @ self.vectors.T).masked_fill(same, -torch.inf)
+
+    def remember(self, clean: Tensor, moments: Tensor) -> None:
+        """Shape: clean [P, D], moments [P]. The oldest are forgotten."""
+        self.vectors = torch.cat([self.vectors, clean.detach()])[-self.rows :]
+        self.moments = torch.cat([self.moments, moments])[-self.rows :]

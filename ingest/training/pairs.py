@@ -38,13 +38,15 @@ class PairBatch:
     """clean float32 [B, Tc]: tracks with their true surroundings. spoilt float32 [B, Tq]: clips, silent outside.
 
     `cells` int64 [P] are embeddings of a spoilt clip; `clean_cells` int64 [B, P] the embeddings of the clean stretch
-    that describe the same moment. `tempo` is how much slower the spoilt bands have to be read.
+    that describe the same moment. `moments` float64 [B, P] are those moments, in seconds of all recordings laid end to
+    end. `tempo` is how much slower the spoilt bands have to be read.
     """
 
     clean: np.ndarray
     spoilt: np.ndarray
     cells: np.ndarray
     clean_cells: np.ndarray
+    moments: np.ndarray
     tempo: float
 
 
@@ -66,6 +68,7 @@ class PairDataset(Dataset[PairBatch]):
         self.config, self.padding, self.seed, self.steps = config, padding, seed, steps
         self.speech = noises.only(i for i, name in enumerate(noises.names) if "speech" in name)
         self.weights = np.array([len(x) for x in music.samples], float)
+        self.starts = np.cumsum(self.weights) - self.weights  # of each recording, in samples, laid end to end
         self.weights /= self.weights.sum()
 
     def __len__(self) -> int:
@@ -87,12 +90,13 @@ class PairDataset(Dataset[PairBatch]):
         drawn = rng.choice(len(self.music.samples), size=-(-count // self.config.clips_a_track), p=self.weights)
         tracks = np.repeat(drawn, self.config.clips_a_track)[:count]
         clips = [self._pair(rng, self.music.samples[track], clip_s, tempo, cells) for track in tracks]
-        clean, spoilt, clean_cells = (np.stack(parts) for parts in zip(*clips, strict=True))
-        return PairBatch(clean, spoilt, cells, clean_cells, tempo)
+        clean, spoilt, clean_cells, centres = (np.stack(parts) for parts in zip(*clips, strict=True))
+        moments = (self.starts[tracks, None] + centres) / SAMPLE_RATE
+        return PairBatch(clean, spoilt, cells, clean_cells, moments, tempo)
 
     def _pair(
         self, rng: Generator, track: np.ndarray, clip_s: float, tempo: float, cells: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         chain = self.config.augment
         speed = 1.0
         if rng.random() < chain.speed_chance:
@@ -111,7 +115,7 @@ class PairDataset(Dataset[PairBatch]):
         centres = jitter + (cells + 0.5) * EMBEDDING_HOP * tempo * speed
         clean_cells = np.round(centres / EMBEDDING_HOP - 0.5).astype(np.int64)
         padded = np.pad(spoilt, (round(before * tempo), round(after * tempo)))
-        return clean, padded, clean_cells
+        return clean, padded, clean_cells, start - jitter + centres
 
     def _spoil(self, rng: Generator, x: np.ndarray) -> np.ndarray:
         chain = self.config.augment

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,12 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
+from ingest.errors import ConfigurationError
 from ingest.fingerprint.architecture import EncoderConfig
 from ingest.fingerprint.embedder import Embedder
 from ingest.fingerprint.encoder import Encoder, load_encoder, save_encoder, seeded_encoder
 from ingest.fingerprint.frontend import FrontEnd
-from ingest.training.loss import contrastive_loss
+from ingest.training.loss import Memory, contrastive_loss
 from ingest.training.pairs import PairBatch, PairDataset
 from ingest.training.validate import ValidationSet, recall_at_one
 
@@ -28,13 +30,17 @@ LOSS_SHARE = 0.02  # of the newest step in the running mean: batches of short cl
 
 @dataclass
 class TrainerConfig:
-    """Optimiser and schedule. Times are per step; `amp` runs the network in bf16."""
+    """Optimiser and schedule. Times are per step; `amp` runs the network in bf16.
+
+    After the warm-up, `memory` vectors of earlier steps are negatives too.
+    """
 
     steps: int = 4_000
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     warmup_steps: int = 200
     temperature: float = 0.05
+    memory: int = 0
     seed: int = 1
     device: str = "cpu"
     threads: int = 2
@@ -47,7 +53,11 @@ class TrainerConfig:
 
 @dataclass
 class Trainer:
-    """`run` trains up to `config.steps`, continuing from `out`/checkpoint.pt where one lies."""
+    """`run` trains up to `config.steps`, continuing from `out`/checkpoint.pt where one lies.
+
+    A new run begins with the weights of `start`, the checkpoint of a run of the same architecture, or with seeded ones.
+    Raises ConfigurationError where `start` is none.
+    """
 
     out: Path
     pairs: PairDataset
@@ -55,15 +65,19 @@ class Trainer:
     config: TrainerConfig
     encoder_config: EncoderConfig = field(default_factory=EncoderConfig)
     say: Callable[[str], None] = lambda line: None
+    start: Path | None = None
 
     def __post_init__(self) -> None:
         torch.set_num_threads(self.config.threads)
         self.device = torch.device(self.config.device)
         self.encoder = seeded_encoder(self.encoder_config, self.config.seed).to(self.device)
+        if self.start:
+            load_weights(self.encoder, self.start)
         self.optimiser = torch.optim.AdamW(
             self.encoder.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay
         )
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, self._rate)
+        self.memory = Memory(self.config.memory, self.encoder_config.network.dim, self.device)
         self.step, self.mean_loss = 0, 0.0
         self.history: list[dict[str, Any]] = []
         self._resume()
@@ -102,7 +116,13 @@ class Trainer:
         self.encoder.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.amp):
             clean, spoilt = self._vectors(batch)
-        loss = contrastive_loss(clean.float(), spoilt.float(), self.config.temperature)
+        clean, spoilt, others = clean.float(), spoilt.float(), None
+        if self.config.memory:
+            moments = torch.from_numpy(batch.moments).to(self.device).flatten()
+            if self.step >= self.config.warmup_steps:
+                others = self.memory.likeness(clean, spoilt, moments)
+            self.memory.remember(clean, moments)
+        loss = contrastive_loss(clean, spoilt, self.config.temperature, others)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), 1.0)
@@ -134,6 +154,7 @@ class Trainer:
         state = {
             "step": self.step, "mean_loss": self.mean_loss, "history": self.history,
             "encoder": self.encoder.state_dict(),
+            "memory": (self.memory.vectors, self.memory.moments),
             "optimiser": self.optimiser.state_dict(), "schedule": self.schedule.state_dict(),
         }  # fmt: skip
         unfinished = self.out / "checkpoint.tmp"
@@ -149,8 +170,19 @@ class Trainer:
         self.encoder.load_state_dict(state["encoder"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
+        self.memory.vectors, self.memory.moments = state["memory"]
         self.step, self.mean_loss, self.history = state["step"], state["mean_loss"], state["history"]
         self.say(f"resumed at step {self.step}")
+
+
+def load_weights(encoder: Encoder, checkpoint: Path) -> None:
+    """Of an earlier run, into one of the same architecture. Raises ConfigurationError."""
+    try:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        encoder.load_state_dict(state["encoder"])
+    except (OSError, UnpicklingError, KeyError, TypeError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigurationError(f"{checkpoint} is no checkpoint of a run of this architecture: {reason}") from error
 
 
 def bands_of(batch: PairBatch, front_end: FrontEnd, device: torch.device) -> tuple[Tensor, Tensor]:

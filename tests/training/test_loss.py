@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ingest.training.loss import SAME_MOMENT, contrastive_loss
+from ingest.training.loss import NEAR_S, SAME_MOMENT, Memory, contrastive_loss
 
 
 def unit(rng: np.random.Generator, rows: int, dim: int = 8) -> Tensor:
@@ -69,3 +69,37 @@ def test_gradients_are_finite_at_the_extremes() -> None:
         loss = contrastive_loss(clean, functional.normalize(rows, dim=1), 0.05)
         loss.backward()  # type: ignore[no-untyped-call]  # torch has no type for it
         assert clean.grad is not None and torch.isfinite(clean.grad).all() and torch.isfinite(loss)
+
+
+def test_others_are_negatives_of_the_spoilt() -> None:
+    """Likeness to other moments adds to what each spoilt vector may be taken for, to the letter; -inf adds nothing."""
+    rng = np.random.default_rng(3)
+    clean, spoilt, others = unit(rng, 6), unit(rng, 6), unit(rng, 4)
+    likeness = spoilt @ others.T
+    likeness[2] = -torch.inf
+    found = contrastive_loss(clean, spoilt, 0.2, likeness)
+    there = []
+    for i in range(6):
+        among = [spoilt[i] @ clean[j] for j in range(6)] + [spoilt[i] @ spoilt[j] for j in range(6) if j != i]
+        together = torch.stack([*among, *([] if i == 2 else likeness[i])]) / 0.2
+        there.append(torch.logsumexp(together, 0) - spoilt[i] @ clean[i] / 0.2)
+    back = functional.cross_entropy(clean @ spoilt.T / 0.2, torch.arange(6))
+    assert float(found) == pytest.approx(float((torch.stack(there).mean() + back) / 2), rel=1e-6)
+    assert found > contrastive_loss(clean, spoilt, 0.2)
+
+
+def test_the_memory_keeps_the_newest_and_knows_the_same_moment() -> None:
+    """So many rows stay; what lies within NEAR_S of a moment, or sounds the same, does not count against it."""
+    rng = np.random.default_rng(4)
+    memory = Memory(5, 8, torch.device("cpu"))
+    old, new = unit(rng, 4).float(), unit(rng, 3).float()
+    memory.remember(old, torch.arange(4).double())
+    memory.remember(new, torch.tensor([10.0, 10.0 + 0.9 * NEAR_S, 12.0]).double())
+    assert memory.moments.tolist()[:2] == [2.0, 3.0] and len(memory.vectors) == 5
+    assert torch.equal(memory.vectors[2:], new)
+    spoilt = unit(rng, 2).float()
+    clean = torch.stack([unit(rng, 1)[0].float(), old[3]])
+    likeness = memory.likeness(clean, spoilt, torch.tensor([10.0, 50.0]).double())
+    masked = torch.isinf(likeness)
+    assert masked.tolist() == [[False, False, True, True, False], [False, True, False, False, False]]
+    assert torch.equal(likeness[~masked], (spoilt @ memory.vectors.T)[~masked])

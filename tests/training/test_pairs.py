@@ -128,6 +128,23 @@ def test_clean_stretches_are_the_track_itself() -> None:
         assert any(np.array_equal(track[start : start + len(part)], part) for start in starts)
 
 
+def test_moments_are_those_of_the_clean_cells() -> None:
+    """What stands at a moment of the corpus is what the clean cell of it is centred on, to half a cell."""
+    lengths = [5 * SAMPLE_RATE, 9 * SAMPLE_RATE]
+    ramp = np.arange(sum(lengths)) / sum(lengths)  # tells where in the corpus a sample lies
+    music = corpus(ramp[: lengths[0]], ramp[lengths[0] :])
+    laid_out = np.concatenate([to_float(samples) for samples in music.samples])
+    for step in range(8):
+        batch = dataset(music, off_but(speed_chance=1.0))[step]
+        assert batch.moments.shape == batch.clean_cells.shape
+        for clean, cells, moments in zip(batch.clean, batch.clean_cells, batch.moments, strict=True):
+            centres = np.round(PADDING[0] + (cells + 0.5) * EMBEDDING_HOP).astype(int)
+            there = np.round(moments * SAMPLE_RATE).astype(int)
+            inside = (there > 0) & (there < len(laid_out) - 1) & (clean[centres] != 0)
+            apart = np.abs(clean[centres] - laid_out[np.clip(there, 0, len(laid_out) - 1)])[inside]
+            assert inside.any() and apart.max() * sum(lengths) <= EMBEDDING_HOP / 2 + 40
+
+
 def test_spoilt_clips_are_silent_outside() -> None:
     """Around a clip, where a recogniser hears nothing, there is nothing."""
     batch = dataset(melodies(2, 12.0), off_but(tempo_chance=1.0, noise_chance=1.0))[3]
@@ -156,7 +173,7 @@ def test_a_batch_is_a_function_of_seed_and_step() -> None:
     one, same, other = (dataset(music, AugmentConfig(), seed=seed) for seed in (1, 1, 2))
     later, first = one[4], one[0]
     for mine, theirs in [(first, same[0]), (later, same[4])]:
-        for field in ("clean", "spoilt", "cells", "clean_cells", "tempo"):
+        for field in ("clean", "spoilt", "cells", "clean_cells", "moments", "tempo"):
             assert np.array_equal(getattr(mine, field), getattr(theirs, field))
     assert not np.array_equal(first.spoilt[:, :4_000], later.spoilt[:, :4_000])
     assert not np.array_equal(first.clean[:, 2_000:4_000], other[0].clean[:, 2_000:4_000])

@@ -1,5 +1,6 @@
 """`python -m scripts.train` on generated sound: from files to an encoder, stopped and resumed, and its errors."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -69,6 +70,22 @@ def test_another_recipe_is_not_mixed_in(audio: Path, tmp_path: Path, capsys: pyt
     assert main(options(audio, tmp_path, "seed=2", "dim=16")) == 2
     error = capsys.readouterr().err
     assert "seed 1" in error and "dim 8" in error and error.count("\n") == 1
+
+
+def test_a_run_starts_from_another(audio: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """start=CHECKPOINT is part of the recipe, by its checksum and not its path; what is no checkpoint is refused."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert main(options(audio, first)) == 0
+    start = first / "checkpoint.pt"
+    assert main(options(audio, second, f"start={start}", "memory=16")) == 0
+    recipe = json.loads((second / "recipe.json").read_text())
+    assert recipe["start"] == hashlib.sha256(start.read_bytes()).hexdigest() and recipe["memory"] == 16
+    assert (first / "encoder.safetensors").read_bytes() != (second / "encoder.safetensors").read_bytes()
+    capsys.readouterr()
+    for wrong, told in ((tmp_path / "none.pt", "cannot be read"), (first / "history.json", "is no checkpoint")):
+        assert main(options(audio, tmp_path / wrong.stem, f"start={wrong}")) == 2
+        error = capsys.readouterr().err
+        assert str(wrong) in error and told in error and error.count("\n") == 1
 
 
 def test_a_folder_is_split_by_the_seed(audio: Path) -> None:

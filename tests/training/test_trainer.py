@@ -1,6 +1,7 @@
 """The trainer: it learns, and one that was stopped ends exactly where an unbroken one does."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from ingest.errors import ConfigurationError
 from ingest.fingerprint.architecture import EncoderConfig, NetworkConfig
 from ingest.fingerprint.encoder import load_encoder
 from ingest.training.pairs import PairBatch, PairConfig, PairDataset
@@ -88,6 +90,30 @@ def test_a_resumed_run_ends_with_the_same_weights(unbroken: Trainer, tmp_path: P
     assert equal(state(resumed), state(unbroken))
     assert resumed.history == unbroken.history
     assert (tmp_path / "encoder.safetensors").read_bytes() == (unbroken.out / "encoder.safetensors").read_bytes()
+
+
+def test_a_run_with_a_memory_resumes_exactly(tmp_path: Path) -> None:
+    """What is remembered is part of the checkpoint; and remembering changes what is learnt."""
+    with pytest.raises(Stopped):
+        trainer(tmp_path / "stopped", pairs(StoppingPairs), memory=64).run()
+    resumed, whole = trainer(tmp_path / "stopped", memory=64), trainer(tmp_path / "whole", memory=64)
+    for run in (resumed, whole):
+        run.run()
+    assert len(whole.memory.vectors) == 64
+    assert equal(state(resumed), state(whole))
+    forgetful = trainer(tmp_path / "forgetful")
+    forgetful.run()
+    assert not equal(state(forgetful), state(whole))
+
+
+def test_a_run_begins_with_the_weights_of_another(unbroken: Trainer, tmp_path: Path) -> None:
+    """The step count, the rate and the history are its own; another architecture is refused in a line."""
+    start = unbroken.out / "checkpoint.pt"
+    begun = Trainer(tmp_path / "a", pairs(), HELD_OUT, TrainerConfig(threads=1, amp=False), TINY, start=start)
+    assert equal(state(begun), state(unbroken)) and begun.step == 0 and not begun.history
+    other = replace(TINY, network=replace(TINY.network, dim=16))
+    with pytest.raises(ConfigurationError, match=r"checkpoint.pt is no checkpoint of a run of this architecture"):
+        Trainer(tmp_path / "b", pairs(), HELD_OUT, TrainerConfig(threads=1), other, start=start)
 
 
 def test_a_finished_run_does_nothing_more(unbroken: Trainer) -> None:
