@@ -22,7 +22,7 @@ def contenders(
     Asking in that order until enough are known to be published asks for few recordings, and no unpublished one
     displaces another.
     """
-    recordings, gains = greatest_gains(hits, clip_s, settings) if len(hits) else (hits.recordings, hits.scores)
+    recordings, gains = greatest_gains(hits, clip_s, settings) if len(hits) else (hits.recordings, hits.weights)
     falling = recordings[np.lexsort((recordings, -gains))].tolist()
     tracks: dict[int, int] = {}
     for start in range(0, len(falling), settings.considered):
@@ -47,7 +47,7 @@ def greatest_gains(hits: HitList, clip_s: float, settings: MatcherSettings) -> t
     positions = int(hits.positions.max()) + 1
     cells = pairs * positions + np.tile(hits.positions, 2)
     order = np.argsort(cells)
-    weights = np.tile(hits.scores.astype(np.float64) - settings.noise_floor, 2)[order]
+    weights = np.tile(hits.weights.astype(np.float64), 2)[order]
 
     starts = group_starts(cells[order])
     best, pairs = np.maximum.reduceat(weights, starts), pairs[order][starts]

@@ -12,19 +12,22 @@ from serve.matching.settings import MatcherSettings
 
 @dataclass(frozen=True)
 class HitList:
-    """Hits of all embeddings, sorted by position and key, each once."""
+    """Hits of all embeddings, sorted by position and key, each once.
+
+    A hit weighs as much as it scores above its embedding's floor.
+    """
 
     positions: Ints  # [V], of the embedding in the clip
     recordings: Ints  # [V]
     segments: Ints  # [V]
-    scores: Floats  # [V]
+    weights: Floats  # [V], above 0
 
     def __len__(self) -> int:
         return len(self.positions)
 
     def of(self, keep: Bools) -> "HitList":
         """Those that `keep` [V] marks."""
-        return HitList(self.positions[keep], self.recordings[keep], self.segments[keep], self.scores[keep])
+        return HitList(self.positions[keep], self.recordings[keep], self.segments[keep], self.weights[keep])
 
 
 class Search:
@@ -35,19 +38,23 @@ class Search:
         self._positions: Ints = np.empty(0, np.int64)
         self._keys: Ints = np.empty(0, np.int64)
         self._scores: Floats = np.empty(0, np.float32)
+        self._floors: Floats = np.empty(0, np.float32)
         self.searched: Ints = np.empty(0, np.int64)  # positions, in the order they were searched in
 
     def add(self, reading: Query, positions: Ints) -> None:
         """Search the embeddings at `positions` [Q] of the reading, in one batch."""
         hits = self._catalogue.search(reading.vectors[positions], self._settings.hits)
+        keys, scores = np.asarray(hits.keys, np.int64), np.asarray(hits.scores, np.float32)
+        each = keys.shape[1]
         self.searched = np.concatenate([self.searched, positions])
-        self._keys = np.concatenate([self._keys, np.asarray(hits.keys, np.int64).ravel()])
-        self._scores = np.concatenate([self._scores, np.asarray(hits.scores, np.float32).ravel()])
-        self._positions = np.concatenate([self._positions, np.repeat(positions, hits.keys.shape[1])])
+        self._keys = np.concatenate([self._keys, keys.ravel()])
+        self._scores = np.concatenate([self._scores, scores.ravel()])
+        self._floors = np.concatenate([self._floors, np.repeat(floors(keys, scores, self._settings), each)])
+        self._positions = np.concatenate([self._positions, np.repeat(positions, each)])
 
     def hits(self) -> HitList:
         """All hits so far."""
-        return hit_list(self._positions, self._keys, self._scores, self._settings.noise_floor)
+        return hit_list(self._positions, self._keys, self._scores, self._floors)
 
 
 def searches(reading: Query, catalogue: Catalogue, settings: MatcherSettings) -> Iterator[tuple[HitList, int]]:
@@ -90,14 +97,26 @@ def in_quarter(positions: Ints) -> Bools:
     return np.asarray(np.minimum(rising, 2 * STORED_STRIDE - 1 - rising) == phase)
 
 
-def hit_list(positions: Ints, keys: Ints, scores: Floats, noise_floor: float) -> HitList:
-    """Hits [V] without padding, without what does not rise above the noise, each (position, key) once."""
-    counts = (keys >= 0) & (scores > noise_floor)
-    positions, keys, scores = positions[counts], keys[counts], scores[counts]
-    order = np.lexsort((-scores, keys, positions))
-    positions, keys, scores = positions[order], keys[order], scores[order]
+def floors(keys: Ints, scores: Floats, settings: MatcherSettings) -> Floats:
+    """Floor [Q] of each embedding's hits [Q, k], most of the way to the last of them.
+
+    An embedding of noise has a hundred hits that are nearly alike, and they tell nothing. That they may be a hundred
+    copies of the right passage is why they keep some weight.
+    """
+    least = np.min(np.where(keys >= 0, scores, np.inf), axis=1, initial=np.inf)
+    above = np.where(np.isfinite(least), np.maximum(least - settings.noise_floor, 0), 0)
+    return np.asarray(settings.noise_floor + settings.last_hit * above, np.float32)
+
+
+def hit_list(positions: Ints, keys: Ints, scores: Floats, floors: Floats | float) -> HitList:
+    """Hits [V] without padding, without what does not rise above its floor, each (position, key) once."""
+    weights = scores - floors
+    counts = (keys >= 0) & (weights > 0)
+    positions, keys, weights = positions[counts], keys[counts], weights[counts]
+    order = np.lexsort((-weights, keys, positions))
+    positions, keys, weights = positions[order], keys[order], weights[order]
     fresh = np.ones(len(keys), np.bool_)
     fresh[1:] = (np.diff(keys) != 0) | (np.diff(positions) != 0)
     return HitList(
-        positions[fresh], keys[fresh] >> SEGMENT_BITS, keys[fresh] & ((1 << SEGMENT_BITS) - 1), scores[fresh]
+        positions[fresh], keys[fresh] >> SEGMENT_BITS, keys[fresh] & ((1 << SEGMENT_BITS) - 1), weights[fresh]
     )

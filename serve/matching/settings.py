@@ -16,7 +16,8 @@ class MatcherSettings:
     agreeing_looks: int = 2  # decisive ones, running, until a growing clip is answered
 
     # vote
-    noise_floor: float = 0.25  # score from which on a hit weighs anything
+    noise_floor: float = 0.25  # score from which on a hit weighs anything …
+    last_hit: float = 0.9  # … moved this share of the way to the embedding's last hit
     min_speed: float = 0.8
     max_speed: float = 1.25
     speed_drift_s: float = 0.256  # by which neighbouring speeds of the vote part at the ends of the clip, at most

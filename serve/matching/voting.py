@@ -89,7 +89,7 @@ def _tally(hits: HitList, clip_s: float, speeds: Doubles, settings: MatcherSetti
     bins = (stored_centre_s(hits.segments)[:, None] - np.outer(clip_times, speeds)) / settings.vote_bin_s  # [V, J]
     nodes = np.floor(bins)[..., None] + np.arange(-1, 3)  # [V, J, 4]
     shares = 1.0 - np.abs(bins[..., None] - nodes) / 2.0
-    votes = (hits.scores.astype(np.float64) - settings.noise_floor)[:, None, None] * shares
+    votes = hits.weights.astype(np.float64)[:, None, None] * shares
 
     by_closeness = np.argsort(np.abs(np.log(speeds)), kind="stable")
     cells = (rank[:, None, None] << ANCHOR_BITS) + nodes.astype(np.int64) + (1 << ANCHOR_BITS - 1)

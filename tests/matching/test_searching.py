@@ -45,4 +45,4 @@ def test_padding_noise_and_duplicates_are_no_hits() -> None:
     assert hits.positions.tolist() == [2, 4]
     assert hits.recordings.tolist() == [7, 9]
     assert hits.segments.tolist() == [0, 3]
-    assert hits.scores.tolist() == [0.5, 0.75]
+    assert hits.weights.tolist() == [0.25, 0.5]
