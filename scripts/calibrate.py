@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from scripts.entry import run_entry
 from scripts.evaluation.folds import FOLDS
@@ -21,9 +22,8 @@ from scripts.evaluation.statistics import share
 from serve.matching import Calibration
 
 PUT_INTO_USE = """\
-It belongs to the encoder {encoder}. `calibration={path}` measures it with scripts.evaluate.
-A service answers by the calibration of its generation, else by the shipped one: in Python,
-CatalogStore.set_calibration(generation_id, the file's content) puts it into use at the service's next look."""
+It belongs to the encoder {encoder}. `calibration={path}` measures it with scripts.evaluate;
+`python -m serve.adopt home=DIR calibration={path}` lets it decide what a service answers."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -36,7 +36,7 @@ def calibrate(arguments: Sequence[str]) -> None:
     shipped = Calibration.shipped()
     session = open_session(config, matching, shipped)
     outcomes = session.outcomes()
-    found = fitted(outcomes, config.max_false_accepts)
+    found = replace(fitted(outcomes, config.max_false_accepts), encoder=session.checksum)
     before = judge(outcomes, dict.fromkeys(FOLDS, shipped))
     after = judge(outcomes, cross_fitted(outcomes, config.max_false_accepts))
     path = config.out_path / "calibration.json"

@@ -27,13 +27,14 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from conf import masked
+from ingest.fingerprint.architecture import read_architecture
 from scripts.document import write_section
 from scripts.entry import run_entry
 from scripts.evaluation import report
 from scripts.evaluation.crowding import Crowding, crowd
 from scripts.evaluation.figures import Cell, Figures, cell_dict, cells, figures
 from scripts.evaluation.folds import FOLDS
-from scripts.evaluation.judging import Judged, cross_fitted, judge, read_calibration, too_few
+from scripts.evaluation.judging import Judged, chosen_calibration, cross_fitted, judge, too_few
 from scripts.evaluation.options import EvaluateConfig, as_command, read_options
 from scripts.evaluation.outcomes import write_lines
 from scripts.evaluation.plots import draw
@@ -61,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
 def evaluate(arguments: Sequence[str]) -> None:
     """Ask, measure, write. Raises RefrainError."""
     config, matching = read_options("evaluate", arguments, EvaluateConfig)
-    given = read_calibration(config.calibration)
+    given = chosen_calibration(config.calibration, read_architecture(config.weights)[1])
     session = open_session(config, matching, given or Calibration.shipped())
     measured = measure(config, session, given)
     command, out = as_command("scripts.evaluate", arguments), config.out_path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from ingest.errors import ConfigurationError
 from scripts.evaluation.folds import FOLDS
 from scripts.evaluation.outcomes import Outcome
 from serve.matching import Calibration
+from serve.matching.calibration import read_calibration
 
 SHIPPED = "shipped"
 
@@ -37,16 +37,19 @@ class Judged:
         return {**self.outcome.to_dict(), **more}
 
 
-def read_calibration(choice: str | None) -> Calibration | None:
-    """`shipped`, a file, or None. Raises ConfigurationError."""
+def chosen_calibration(choice: str | None, encoder: str) -> Calibration | None:
+    """`shipped`, a file, or None, for the encoder of that checksum. Raises ConfigurationError if it is another's."""
     if choice is None:
         return None
     try:
-        if choice == SHIPPED:
-            return Calibration.shipped()
-        return Calibration.from_dict(json.loads(Path(choice).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        calibration = Calibration.shipped() if choice == SHIPPED else read_calibration(Path(choice))
+    except (OSError, ValueError) as error:
         raise ConfigurationError(f"calibration={choice}: {error}") from error
+    if calibration.encoder not in (None, encoder):
+        raise ConfigurationError(
+            f"calibration={choice} belongs to the encoder {calibration.encoder[:12]}, not to {encoder[:12]}"
+        )
+    return calibration
 
 
 def fitted(outcomes: Iterable[Outcome], max_false_accepts: float) -> Calibration:

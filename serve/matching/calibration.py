@@ -74,10 +74,12 @@ class LengthModel:
 class Calibration:
     """Models of several lengths, shortest first; between two lengths their log odds and thresholds are interpolated.
 
-    Raises ValueError where there is none, or two of one length.
+    `encoder` is the checksum of the one whose scores these are, where that is known. Raises ValueError where there is
+    no model, or two of one length.
     """
 
     models: tuple[LengthModel, ...]
+    encoder: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "models", tuple(sorted(self.models, key=lambda model: model.clip_s)))
@@ -87,7 +89,7 @@ class Calibration:
     @classmethod
     def shipped(cls) -> Calibration:
         """The one that belongs to the shipped encoder."""
-        return _read(SHIPPED)
+        return _shipped()
 
     def confidence(self, features: Features) -> float:
         """Probability in (0, 1) that the candidate is the right answer."""
@@ -115,20 +117,22 @@ class Calibration:
             else model
             for number, model in enumerate(self.models)
         ]
-        return Calibration(tuple(models))
+        return replace(self, models=tuple(models))
 
     def _nearest(self, log_clip_s: float) -> int:
         return int(np.argmin([abs(np.log(model.clip_s) - log_clip_s) for model in self.models]))
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can hold it; `from_dict` reads it back."""
-        return {"models": [{**asdict(model), "weights": dict(model.weights)} for model in self.models]}
+        models = [{**asdict(model), "weights": dict(model.weights)} for model in self.models]
+        return {"encoder": self.encoder, "models": models}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Calibration:
         """Raises ValueError if it is not what `to_dict` writes."""
         try:
-            return cls(tuple(_model(model) for model in values["models"]))
+            encoder = values.get("encoder")
+            return cls(tuple(_model(model) for model in values["models"]), None if encoder is None else str(encoder))
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"calibration: {type(error).__name__}: {error}") from error
 
@@ -153,8 +157,16 @@ class Calibration:
 
 
 @cache
-def _read(path: Path) -> Calibration:
-    return Calibration.from_dict(json.loads(path.read_text(encoding="utf-8")))
+def _shipped() -> Calibration:
+    return read_calibration(SHIPPED)
+
+
+def read_calibration(path: Path) -> Calibration:
+    """What scripts.calibrate wrote. Raises OSError, and ValueError if the file holds anything else."""
+    values = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(values, dict):
+        raise ValueError("calibration: no JSON object")
+    return Calibration.from_dict(values)
 
 
 def _model(values: Mapping[str, Any]) -> LengthModel:

@@ -137,7 +137,7 @@ def test_a_calibration_is_made(
     out = tmp_path / "out"
     assert calibrate(options(music, weights, out)) == 0
     said = capsys.readouterr().out
-    assert "| 1 s |" in said and "| 3 s |" in said and " → " in said and "set_calibration" in said
+    assert "| 1 s |" in said and "| 3 s |" in said and " → " in said and "serve.adopt" in said
     made = Calibration.from_dict(json.loads((out / "calibration.json").read_text()))
     assert len(made.models) == 2
     assert evaluate(options(music, weights, out, f"calibration={out / 'calibration.json'}")) == 0

@@ -10,7 +10,7 @@ import pytest
 from ingest.errors import ConfigurationError
 from scripts.evaluation import report
 from scripts.evaluation.figures import cells, figures
-from scripts.evaluation.judging import Judged, cross_fitted, fitted, judge, read_calibration, too_few
+from scripts.evaluation.judging import Judged, chosen_calibration, cross_fitted, fitted, judge, too_few
 from scripts.evaluation.outcomes import Kept, Outcome, Unit
 from serve.matching import Calibration
 from tests.evaluation.world import outcome
@@ -77,15 +77,18 @@ def test_too_few_answers_are_told() -> None:
 
 
 def test_a_calibration_is_read(tmp_path: Path) -> None:
-    """None, the shipped one and a file; anything else is a configuration error."""
-    path = tmp_path / "calibration.json"
-    path.write_text(json.dumps(Calibration.shipped().to_dict()))
-    assert read_calibration(None) is None
-    assert read_calibration("shipped") == read_calibration(str(path)) == Calibration.shipped()
+    """None, the shipped one and a file; anything else, and another encoder's, is a configuration error."""
+    path, shipped = tmp_path / "calibration.json", Calibration.shipped()
+    encoder = str(shipped.encoder)
+    path.write_text(json.dumps(shipped.to_dict()))
+    assert chosen_calibration(None, encoder) is None
+    assert chosen_calibration("shipped", encoder) == chosen_calibration(str(path), encoder) == shipped
+    with pytest.raises(ConfigurationError, match=f"belongs to the encoder {encoder[:12]}, not to {'ab' * 6}"):
+        chosen_calibration(str(path), "ab" * 32)
     for content in ("{", "[]", "{}", ""):
         path.write_text(content)
         with pytest.raises(ConfigurationError, match="calibration="):
-            read_calibration(str(path))
+            chosen_calibration(str(path), encoder)
 
 
 def judged(score: float | None, accepted: bool, **told: object) -> Judged:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.fingerprint.architecture import read_architecture
 from serve.matching import Calibration, Features, LengthModel, choose_threshold
 from serve.matching.calibration import MONOTONE
 
@@ -81,10 +82,15 @@ def test_the_shipped_confidence_is_monotone(value: float, more: float, name: str
     assert calibration.confidence(replace(NEUTRAL, **{name: value + more})) >= less
 
 
+def test_the_shipped_calibration_is_of_the_shipped_encoder() -> None:
+    """New weights without a new calibration would answer by thresholds of other scores."""
+    assert Calibration.shipped().encoder == read_architecture()[1]
+
+
 def test_round_trip() -> None:
     """A calibration survives JSON and pickle."""
     short, long = (LengthModel(s, {"score": 3.5, "retuned": -s}, -2.0, 0.75) for s in (1.0, 10.0))
-    calibration = Calibration((long, short))
+    calibration = Calibration((long, short), "ab" * 32)
     assert Calibration.from_dict(json.loads(json.dumps(calibration.to_dict()))) == calibration
     assert pickle.loads(pickle.dumps(calibration)) == calibration
 

@@ -58,9 +58,9 @@ class GenerationRows(CatalogScope):
         row = self._read(lambda connection: connection.execute(query).one_or_none())
         return None if row is None else _generation(row)
 
-    def set_calibration(self, generation_id: int, calibration: Mapping[str, Any]) -> None:
-        """Keep how scores become confidences in this generation."""
-        self._change(generation_id, {"calibration": dict(calibration)})
+    def set_calibration(self, generation_id: int, calibration: Mapping[str, Any] | None) -> None:
+        """Keep how scores become confidences in this generation; None: by the shipped calibration."""
+        self._change(generation_id, {"calibration": None if calibration is None else dict(calibration)})
 
     def mark_ready(self, generation_id: int) -> None:
         """filling → ready: loaded and verified, not yet answering."""
