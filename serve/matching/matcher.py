@@ -1,6 +1,7 @@
 """The whole matcher: search, vote, rescore, group, decide."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -56,9 +57,10 @@ def rank(
     searched, retuned = 0, 0
     for retuned, (ratio, reading) in enumerate(_readings(query, variants)):
         earlier = alignments
-        for hits, count in searches(reading, catalogue, settings):
-            searched += count
-            found, known = align(reading, ratio, hits, catalogue, settings)
+        for search in searches(reading, catalogue, settings):
+            searched += search.searched
+            fetched = settings.fetched_at_last if search.last else settings.fetched
+            found, known = align(reading, ratio, search.hits, catalogue, replace(settings, fetched=fetched))
             alignments, tracks = earlier + found, tracks | known
             matches = judge(query, alignments, tracks, calibration, settings)
             if matches and decisive(matches[0], alignments, settings):

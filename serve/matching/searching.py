@@ -57,15 +57,25 @@ class Search:
         return hit_list(self._positions, self._keys, self._scores, self._floors)
 
 
-def searches(reading: Query, catalogue: Catalogue, settings: MatcherSettings) -> Iterator[tuple[HitList, int]]:
-    """The hits so far and the embeddings searched for them, first for a quarter of the reading, then for all.
+@dataclass(frozen=True)
+class Found:
+    """Hits so far, the embeddings searched since the last time, and whether that was the rest of the clip."""
+
+    hits: HitList
+    searched: int
+    last: bool
+
+
+def searches(reading: Query, catalogue: Catalogue, settings: MatcherSettings) -> Iterator[Found]:
+    """First of a quarter of the reading, then of all of it.
 
     Nothing is searched before it is asked for, and nothing silent.
     """
     search = Search(catalogue, settings)
-    for chosen in search_order(reading.audible, settings):
+    order = search_order(reading.audible, settings)
+    for number, chosen in enumerate(order, 1):
         search.add(reading, chosen)
-        yield search.hits(), len(chosen)
+        yield Found(search.hits(), len(chosen), number == len(order))
 
 
 def search_order(audible: Bools, settings: MatcherSettings) -> list[Ints]:

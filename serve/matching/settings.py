@@ -27,7 +27,8 @@ class MatcherSettings:
     line_gap_s: float = 1.0  # lines of a recording nearer than this are one
 
     # exact rescoring
-    fetched: int = 400  # stored embeddings fetched for the best lines, about
+    fetched: int = 400  # stored embeddings fetched for the best lines, about …
+    fetched_at_last: int = 1_000  # … when all of the clip has been searched
     min_lines: int = 8
     max_lines: int = 48
     repeats: int = 24  # further lines of the recordings above
