@@ -16,6 +16,7 @@ from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 from statistics import median
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,11 +24,15 @@ import torch
 from conf import compose
 from ingest.errors import RefrainError
 from ingest.fingerprint import SAMPLE_RATE, Embedder, decode
+from ingest.fingerprint.embedder import CHUNK_CELLS
+from ingest.fingerprint.grid import EMBEDDING_HOP
+from ingest.fingerprint.pcm import to_float
 from ingest.training.corpus import folder_audio
 from scripts.document import write_section
 from scripts.music.catalog import catalog, write_songs
 
 TITLE = "Speed of embedding"
+PRECISIONS = {True: "bf16", False: "fp32"}
 PEER = "fpcalc"  # Chromaprint, Debian's libchromaprint-tools
 
 
@@ -88,15 +93,22 @@ def _report(config: BenchConfig, paths: Sequence[Path]) -> str:
 def _rows(paths: Sequence[Path], waves: Sequence[np.ndarray]) -> list[Row]:
     embedder = Embedder.load(threads=1)
     encoder = embedder.encoder
-    samples = [torch.from_numpy(wave)[None] for wave in waves]
+    chunk = CHUNK_CELLS * EMBEDDING_HOP
+    samples = [
+        torch.from_numpy(to_float(wave[start : start + chunk]))[None]
+        for wave in waves
+        for start in range(0, len(wave), chunk)
+        if len(wave) - start > sum(encoder.config.padding)
+    ]
     with torch.inference_mode():
         bands = [encoder.front_end(part) for part in samples]
     rows = [
         Row("decode to 8 kHz mono (the limit)", _of_each(decode, paths)),
         Row("front end", _of_each(torch.inference_mode()(encoder.front_end), samples)),
-        Row("network", _of_each(torch.inference_mode()(encoder.network), bands)),
-        Row("front end + network, as embedded", _of_each(embedder.embed, waves)),
-        Row("decode + front end + network", _of_each(lambda path: embedder.embed(decode(path).samples), paths)),
+        Row(f"network, {PRECISIONS[embedder.bf16]}", _of_each(_network(embedder), bands)),
+        Row("front end + network", _of_each(_encoder(embedder), samples)),
+        Row("… and spectral peaks: as embedded", _of_each(embedder.embed, waves)),
+        Row("decode + embed", _of_each(lambda path: embedder.embed(decode(path).samples), paths)),
     ]
     if shutil.which(PEER):
         rows.append(Row("peer: Chromaprint's fpcalc, decoding included", lambda: _peer(paths)))
@@ -105,7 +117,22 @@ def _rows(paths: Sequence[Path], waves: Sequence[np.ndarray]) -> list[Row]:
     return rows
 
 
-def _of_each(work: Callable[..., object], items: Sequence[object]) -> Callable[[], float]:
+def _network(embedder: Embedder) -> Callable[[torch.Tensor], object]:
+    """At the precision that it embeds with."""
+
+    def run(bands: torch.Tensor) -> object:
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=embedder.bf16):
+            return embedder.encoder.network(bands)
+
+    return run
+
+
+def _encoder(embedder: Embedder) -> Callable[[torch.Tensor], object]:
+    network, front_end = _network(embedder), torch.inference_mode()(embedder.encoder.front_end)
+    return lambda samples: network(front_end(samples))
+
+
+def _of_each(work: Callable[[Any], object], items: Sequence[object]) -> Callable[[], float]:
     def run() -> float:
         started = time.process_time()
         for item in items:
@@ -133,7 +160,7 @@ def _fingerprinted(path: Path) -> None:
 def _table(spent: dict[str, list[float]], audio_s: float, files: int, rounds: int) -> str:
     limit = spent[next(iter(spent))]
     lines = [
-        f"{files} files, {audio_s / 60:.0f} minutes of audio, one thread, fp32, median of {rounds} rounds in turn.",
+        f"{files} files, {audio_s / 60:.0f} minutes of audio, one thread, median of {rounds} rounds in turn.",
         "",
         "| | CPU ms a second of audio | × real time | against decoding |",
         "|---|---|---|---|",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -27,7 +29,24 @@ def salience(bands: Tensor) -> Tensor:
 
 
 def _neighbourhood_mean(x: Tensor) -> Tensor:
-    """Beyond the edges there is nothing, and nothing counts."""
-    bands, frames = NEIGHBOURHOOD
-    over_bands = functional.avg_pool2d(x[:, None], (bands, 1), 1, (bands // 2, 0), count_include_pad=False)
-    return functional.avg_pool2d(over_bands, (1, frames), 1, (0, frames // 2), count_include_pad=False)[:, 0]
+    """Beyond the edges there is nothing, and nothing counts.
+
+    A product over bands and shifted sums over frames: a quarter of the time of pooling.
+    """
+    bands, frames = (size // 2 for size in NEIGHBOURHOOD)
+    near = _near(x.shape[-2], bands).to(x.device)
+    over_bands = functional.pad((near / near.sum(dim=1, keepdim=True)) @ x, (frames, frames))
+    count = x.shape[-1]
+    total = over_bands[..., :count].clone()
+    for shift in range(1, 2 * frames + 1):
+        total += over_bands[..., shift : shift + count]
+    number = torch.arange(count, device=x.device)
+    inside = 1 + number.clamp(max=frames) + number.flip(0).clamp(max=frames)
+    return total / inside
+
+
+@cache
+def _near(size: int, reach: int) -> Tensor:
+    """1 where two of `size` lie within `reach` of each other, else 0."""
+    number = torch.arange(size)
+    return ((number[:, None] - number).abs() <= reach).float()
