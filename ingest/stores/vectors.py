@@ -121,6 +121,11 @@ class Vectors:
         self._connection.forget(collection)
         self._ask("get_load_state", collection, loaded=collection)
 
+    def release(self, collection: str) -> None:
+        """Let the server's memory go: the collection stays on disk, and `load` makes it searchable again."""
+        self._connection.forget(collection)
+        self._ask("release_collection", collection)
+
     def upsert(self, collection: str, keys: Keys, vectors: Floats, peaks: Peaks) -> None:
         """Write rows in requests of bounded size; a key must not occur twice in one call.
 

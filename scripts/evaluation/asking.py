@@ -57,7 +57,7 @@ class Asker:
         self._questioner = Questioner(
             asking.collection,
             asking.heard.surroundings(),
-            self._embed,
+            self.embed,
             config.seed,
             denoise if asking.matching.denoise else None,
         )
@@ -121,7 +121,7 @@ class Asker:
         catalogue = Catalogue(
             spent.on("search", partial(vectors.search, name)),
             spent.on("search", partial(vectors.fetch, name)),
-            partial(_published, self.collection, fold),
+            partial(published, self.collection, fold),
         )
         with spent.stage("match"):
             return rank(
@@ -132,12 +132,12 @@ class Asker:
                 variants=self._variants(question),
             )
 
-    def _embed(self, samples: np.ndarray, ratio: Any = 1) -> Embeddings:
+    def embed(self, samples: np.ndarray, ratio: Any = 1) -> Embeddings:
         with self._spent.stage("embed"):
             return self._encoders.embed([EmbedJob(samples, None, ratio)])[0]
 
     def _variants(self, question: Question) -> Variants:
-        return [(float(ratio), partial(self._embed, question.samples, ratio)) for ratio in self._ratios]
+        return [(float(ratio), partial(self.embed, question.samples, ratio)) for ratio in self._ratios]
 
 
 def ask(pickled: bytes, unit: Unit) -> list[Outcome]:
@@ -183,7 +183,7 @@ class Spent:
         return self._ms.pop(name, 0.0)
 
 
-def _published(collection: Collection, fold: int, recording_ids: Sequence[int]) -> Mapping[int, int]:
+def published(collection: Collection, fold: int, recording_ids: Sequence[int]) -> Mapping[int, int]:
     """Every track of the fold, and every simulated one; a track has its recording's number."""
     indexed = collection.indexed(fold)
     return {number: number for number in recording_ids if number - 1 in indexed or number > len(collection.tracks)}

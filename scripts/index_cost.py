@@ -1,0 +1,289 @@
+"""`python -m scripts.index_cost catalog.path=FOLDER|CSV out=DIR`: what an index of the vector store costs and loses.
+
+The same vectors, those of one half of the evaluation and simulated ones, are put into one collection an index type of a
+private Milvus server. Then the server is started anew for each: what its memory grows by when the collection is loaded
+is that index's, and the same clips are asked through the matcher. CPU time is the server's and the caller's together.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+import numpy as np
+
+from ingest.fingerprint import SEGMENT_BITS
+from ingest.fingerprint.grid import SEGMENT_HOP_S
+from ingest.stores import StoredRows, Vectors, open_vectors
+from scripts.document import write_section
+from scripts.entry import run_entry
+from scripts.evaluation.asking import Asker
+from scripts.evaluation.distractors import FIRST_ID, SimulatedTracks
+from scripts.evaluation.options import AskConfig, as_command, read_options
+from scripts.evaluation.outcomes import Outcome
+from scripts.evaluation.questions import Question
+from scripts.evaluation.report import table
+from scripts.evaluation.session import open_session, say
+from scripts.services import milvus
+from serve.matching import Calibration
+
+FOLD = 0
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+HOUR = 3600 / SEGMENT_HOP_S  # stored embeddings of an hour
+
+
+@dataclass(frozen=True)
+class Index:
+    """An index type with its parameters."""
+
+    type: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    search: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        told = [f"{key} {value}" for key, value in [*self.params.items(), *self.search.items()]]
+        return " ".join([self.type, *told])
+
+    @property
+    def collection(self) -> str:
+        return "_".join(["cost", *(part.lower() for part in self.name.split())])
+
+
+INDEXES = (
+    Index("FLAT"),
+    Index("HNSW", {"M": 16}, {"ef": 128}),
+    Index("IVF_SQ8", {"nlist": 1024}, {"nprobe": 32}),
+    Index("IVF_PQ", {"nlist": 1024, "m": 64}, {"nprobe": 32}),
+    Index("IVF_PQ", {"nlist": 1024, "m": 32}, {"nprobe": 32}),
+)
+
+
+@dataclass
+class IndexCostConfig(AskConfig):
+    """See conf/index_cost.yaml."""
+
+    size: int
+    settle_s: float
+    section: str
+    write: bool
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one index: bytes of the server that came with the collection, and what became of the clips."""
+
+    index: Index
+    resident: int  # private memory
+    mapped: int  # files in memory, which the system may drop
+    caller_ms: list[float]  # CPU of each query, once it is embedded
+    server_ms: list[float]
+    outcomes: list[Outcome]
+
+    def found(self) -> float:
+        return mean(outcome.right_place for outcome in self.outcomes)
+
+
+def main(arguments: Sequence[str]) -> int:
+    return run_entry("index_cost", arguments, __doc__ or "", measure)
+
+
+def measure(arguments: Sequence[str]) -> None:
+    """Fill, ask, tell. Raises RefrainError."""
+    config, matching = read_options("index_cost", arguments, IndexCostConfig)
+    session = open_session(config, matching, Calibration.shipped())
+    flat = replace(session, config=replace(config, store="flat"))
+    with flat.asking() as asking, closing(Asker(asking)) as asker:
+        questions = [
+            one
+            for unit in session.units()
+            for one in asker.questions(unit)
+            if session.collection.half(one.track) == FOLD
+        ]
+        exact = [asker.outcome(question, FOLD, asker.vectors) for question in questions]
+        folder = config.out_path / "milvus"
+        fill(config, folder, _rows(config, asker))
+        costs = [cost(config, folder, index, asker, questions) for index in INDEXES]
+    body = "\n".join(_lines(config, costs, exact))
+    print(body)
+    if config.write:
+        write_section(config.section, as_command("scripts.index_cost", arguments), body)
+
+
+def _rows(config: IndexCostConfig, asker: Asker) -> StoredRows:
+    """`size` rows: the fold's, and of simulated tracks that descend from none that is asked about."""
+    collection = asker.collection
+    rows, part = collection.rows(), collection.rows_of(FOLD)
+    parents = [track.stored() for i, track in enumerate(collection.tracks) if collection.half(i) != FOLD]
+    simulated = SimulatedTracks(parents, 1.0, [config.seed, FOLD])
+    keys, vectors, peaks = [rows.keys[part]], [rows.vectors[part]], [rows.peaks[part]]
+    number, held = 0, len(keys[0])
+    while held < config.size:
+        made = simulated.vectors(number)
+        keys.append((FIRST_ID + number << SEGMENT_BITS) + np.arange(len(made)))
+        vectors.append(made)
+        peaks.append(simulated.peaks(number))
+        number, held = number + 1, held + len(made)
+    kept = slice(config.size)
+    return StoredRows(np.concatenate(keys)[kept], np.concatenate(vectors)[kept], np.concatenate(peaks)[kept])
+
+
+def fill(config: IndexCostConfig, folder: Path, rows: StoredRows) -> None:
+    """Collections that are not there yet, each indexed and released. Raises VectorStoreError."""
+    with milvus(folder) as uri:
+        for index in INDEXES:
+            with _opened(config, uri, index) as vectors:
+                if vectors.exists(index.collection):
+                    continue
+                started = time.monotonic()
+                vectors.create(index.collection, rows.vectors.shape[1])
+                vectors.upsert(index.collection, rows.keys, rows.vectors, rows.peaks)
+                vectors.flush(index.collection)
+                vectors.release(index.collection)
+                say(f"{index.name}: {len(rows.keys):,} vectors in {time.monotonic() - started:.0f} s")
+
+
+def cost(config: IndexCostConfig, folder: Path, index: Index, asker: Asker, questions: Sequence[Question]) -> Cost:
+    """Load the collection into a server that holds nothing else, and ask."""
+    with ExitStack() as cleaning:
+        uri = cleaning.enter_context(milvus(folder))
+        vectors = cleaning.enter_context(_opened(config, uri, index))
+        server = Server.found()
+        cleaning.callback(vectors.release, index.collection)
+        time.sleep(config.settle_s)
+        before = server.memory()
+        vectors.load(index.collection)
+        time.sleep(config.settle_s)
+        after = server.memory()
+        idle_ms = server.idle_ms(5.0)
+        one_name = _Renamed(vectors, index.collection)
+        for question in questions[:3]:
+            asker.outcome(question, FOLD, one_name)
+        outcomes, caller, own = [], [], []
+        for question in questions:
+            started, spent, clock = time.process_time(), server.cpu_s(), time.monotonic()
+            outcomes.append(asker.outcome(question, FOLD, one_name))
+            caller.append(1000 * (time.process_time() - started))
+            elapsed = time.monotonic() - clock
+            own.append(1000 * (server.cpu_s() - spent) - idle_ms * elapsed)
+    say(f"{index.name}: {mean(outcome.right_place for outcome in outcomes):.1%} found")
+    return Cost(index, after[0] - before[0], after[1] - before[1], caller, own, outcomes)
+
+
+def _opened(config: IndexCostConfig, uri: str, index: Index) -> Vectors:
+    settings = replace(
+        config.vectors, uri=uri, index=index.type, index_params=dict(index.params), search_params=dict(index.search)
+    )
+    return open_vectors(settings, config.out_path)
+
+
+@dataclass(frozen=True)
+class _Renamed:
+    """A store of one collection, whatever it is called."""
+
+    vectors: Vectors
+    collection: str
+
+    def search(self, _: str, queries: np.ndarray, k: int) -> Any:
+        return self.vectors.search(self.collection, queries, k)
+
+    def fetch(self, _: str, keys: np.ndarray) -> Any:
+        return self.vectors.fetch(self.collection, keys)
+
+
+@dataclass(frozen=True)
+class Server:
+    """The processes of a Milvus server below this one, as /proc shows them."""
+
+    pids: tuple[int, ...]
+
+    @classmethod
+    def found(cls) -> Server:
+        """Those of the session that the newest server leads."""
+        leaders = [pid for pid in _children(os.getpid()) if b"milvus" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        members = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+        return cls(tuple(pid for pid in members if _session(pid) == leaders[-1]))
+
+    def cpu_s(self) -> float:
+        return sum(sum(map(int, _stat(pid)[11:13])) for pid in self.pids) * TICK_S
+
+    def idle_ms(self, seconds: float) -> float:
+        """CPU a second while nothing is asked."""
+        before = self.cpu_s()
+        time.sleep(seconds)
+        return 1000 * (self.cpu_s() - before) / seconds
+
+    def memory(self) -> tuple[int, int]:
+        """Bytes (private, of files)."""
+        totals = [0, 0]
+        for pid in self.pids:
+            told = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+            lines = dict(line.split(":", 1) for line in told.splitlines())
+            for place, name in enumerate(("RssAnon", "RssFile")):
+                totals[place] += 1024 * int(lines[name].split()[0])
+        return totals[0], totals[1]
+
+
+def _children(pid: int) -> list[int]:
+    found = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+    return sorted(one for one in found if (stat := _stat(one)) and int(stat[1]) == pid)
+
+
+def _session(pid: int) -> int:
+    stat = _stat(pid)
+    return int(stat[3]) if stat else -1
+
+
+def _stat(pid: int) -> list[bytes]:
+    """The fields from the state on; none if the process is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return []
+
+
+def _lines(config: IndexCostConfig, costs: Sequence[Cost], exact: Sequence[Outcome]) -> Iterator[str]:
+    hours = config.size / HOUR
+    raw = 4 * 128 / 1e6 * HOUR
+    yield (
+        f"{config.size:,} vectors ({hours:.0f} h of audio) in a Milvus server of its own; {len(exact)} clips of "
+        f"{', '.join(config.conditions)}, {', '.join(f'{s:g}' for s in config.lengths)} s, all known. The raw vectors "
+        f"are {raw:.1f} MB an hour on disk. Exact search in memory finds {mean(o.right_place for o in exact):.1%}."
+    )
+    yield ""
+    head = ["index", "MB an hour: private", "of files", "found, %", "lost, points"]
+    yield from table(
+        [*head, *(f"CPU ms a query of {s:g} s: caller + server" for s in config.lengths)],
+        iter([_row(cost, costs[0], hours, config.lengths) for cost in costs]),
+    )
+    yield ""
+    yield (
+        "Found: track and place right, before any threshold; lost: against the first row. CPU: medians, from the "
+        "embedded clip to the answer; what the server spends when idle is taken off."
+    )
+
+
+def _row(cost: Cost, first: Cost, hours: float, lengths: Sequence[float]) -> list[str]:
+    told = [
+        cost.index.name,
+        f"{cost.resident / 1e6 / hours:.2f}",
+        f"{cost.mapped / 1e6 / hours:.2f}",
+        f"{100 * cost.found():.1f}",
+        f"{100 * (first.found() - cost.found()):.1f}",
+    ]
+    for clip_s in lengths:
+        of_length = [number for number, outcome in enumerate(cost.outcomes) if outcome.clip_s == clip_s]
+        caller, server = (median([spent[n] for n in of_length]) for spent in (cost.caller_ms, cost.server_ms))
+        told.append(f"{caller:.0f} + {server:.0f}")
+    return told
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

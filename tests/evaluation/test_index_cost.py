@@ -1,0 +1,57 @@
+"""`python -m scripts.index_cost` on a real Milvus server: what is told of every index, and of the processes."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from scripts import index_cost
+from scripts.index_cost import Index, Server
+
+SMALL = ["clips=4", "lengths=[3]", "conditions=[clean]", "size=1500", "settle_s=1", "store=vectors"]
+
+
+def test_indexes_have_names_of_their_own() -> None:
+    """Parameters tell them apart, in tables and as collections."""
+    assert len({index.collection for index in index_cost.INDEXES}) == len(index_cost.INDEXES)
+    one = Index("IVF_PQ", {"m": 64}, {"nprobe": 32})
+    assert (one.name, one.collection) == ("IVF_PQ m 64 nprobe 32", "cost_ivf_pq_m_64_nprobe_32")
+
+
+def test_the_cpu_and_memory_of_processes_are_read() -> None:
+    """A process that computes is seen to, and its memory; what it never did is not told."""
+    busy = "x = bytearray(b'a' * 50_000_000)\nwhile True: pass"
+    with subprocess.Popen([sys.executable, "-c", busy], start_new_session=True) as process:
+        try:
+            server = Server((process.pid, os.getpid()))
+            time.sleep(0.5)
+            alone = Server((process.pid,))
+            assert alone.idle_ms(0.5) > 100
+            private, mapped = alone.memory()
+            assert private > 50e6 and 0 < mapped < 50e6
+            assert server.memory()[0] > private
+        finally:
+            process.kill()
+
+
+@pytest.mark.integration
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_server_is_measured(
+    music: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every index gets a row; clean clips are found on all of them; a second run fills nothing again."""
+    indexes = (Index("FLAT"), Index("IVF_PQ", {"nlist": 16, "m": 8}, {"nprobe": 16}))
+    monkeypatch.setattr(index_cost, "INDEXES", indexes)
+    options = [f"catalog.path={music}", f"encoder.weights={weights}", f"out={tmp_path / 'out'}", *SMALL]
+    assert index_cost.main(options) == 0
+    told = capsys.readouterr()
+    rows = [line.split(" | ") for line in told.out.splitlines() if line.startswith(("| FLAT", "| IVF_PQ"))]
+    assert [row[0] for row in rows] == ["| FLAT", "| IVF_PQ nlist 16 m 8 nprobe 16"]
+    assert rows[0][3] == "100.0" and rows[0][4] == "0.0" and " + " in rows[1][5]
+    assert "FLAT: 1,500 vectors in" in told.err
+    assert index_cost.main(options) == 0
+    assert "vectors in" not in capsys.readouterr().err
