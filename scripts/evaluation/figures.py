@@ -48,7 +48,7 @@ class Figures:
     bins: tuple[Bin, ...]
     calibration_error: float
     clip_s: float  # the length that `ms` is of
-    ms: Mapping[str, tuple[float, float]]  # stage: median and mean
+    ms: Mapping[str, tuple[float, float]]  # stage, and "all" of a clip: median of known clips and of unknown ones
     suspects: tuple[Judged, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -57,7 +57,7 @@ class Figures:
             "false_accepts": {f"{clip_s:g}": found.points() for clip_s, found in self.curves.items()},
             "reliability": [{**vars(one), "right": one.right.to_dict()} for one in self.bins],
             "expected_calibration_error": self.calibration_error,
-            "ms": {stage: {"median": median, "mean": mean} for stage, (median, mean) in self.ms.items()},
+            "ms": {stage: {"known": known, "unknown": unknown} for stage, (known, unknown) in self.ms.items()},
             "ms_clip_s": self.clip_s,
         }
 
@@ -116,8 +116,13 @@ def _curve(part: Sequence[Judged]) -> Curve:
 
 
 def _times(part: Sequence[Judged]) -> dict[str, tuple[float, float]]:
-    spent = {stage: [getattr(one.outcome, f"{stage}_ms") for one in part] for stage in STAGES}
-    return {stage: (float(np.median(ms)), float(np.mean(ms))) for stage, ms in spent.items()}
+    both = [[one.outcome for one in part if one.outcome.known == known] for known in (True, False)]
+    spent = [np.array([[getattr(one, f"{stage}_ms") for stage in STAGES] for one in kind] or [[]]) for kind in both]
+    known, unknown = (
+        np.median(np.column_stack([ms, ms.sum(axis=1)]), axis=0).tolist() if ms.size else [0.0] * (len(STAGES) + 1)
+        for ms in spent
+    )
+    return {stage: (a, b) for stage, a, b in zip((*STAGES, "all"), known, unknown, strict=True)}
 
 
 def _suspects(judged: Sequence[Judged]) -> tuple[Judged, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from scripts.evaluation.figures import FALSE_ACCEPTS, RANKS, STAGES, Cell, Figures
+from scripts.evaluation.figures import FALSE_ACCEPTS, RANKS, Cell, Figures
 from scripts.evaluation.judging import Judged
 from scripts.evaluation.statistics import Share
 from serve.matching import Calibration
@@ -82,9 +82,8 @@ def reliability(figures: Figures) -> Iterator[str]:
 def times(figures: Figures, remote: bool) -> Iterator[str]:
     kind = "Milliseconds on the clock" if remote else "Milliseconds of CPU"
     yield f"### {kind}, clips of {figures.clip_s:g} s\n"
-    rows = [[stage, *(f"{ms:.1f}" for ms in figures.ms[stage])] for stage in STAGES]
-    rows.append(["all", *(f"{sum(figures.ms[stage][i] for stage in STAGES):.1f}" for i in (0, 1))])
-    yield from table(["stage", "median", "mean"], iter(rows))
+    rows = ([stage, *(f"{ms:.1f}" for ms in medians)] for stage, medians in figures.ms.items())
+    yield from table(["stage", "known clips, median", "unknown clips, median"], rows)
     yield ""
 
 

@@ -128,9 +128,9 @@ def test_the_report_shows_what_was_measured() -> None:
     assert "| clean | 100.0 (34.2–100.0) | – |" in tables  # two unknown clips answered
     suspects = "\n".join(report.suspects(found))
     assert suspects.count("a \\| b") == 1
-    assert found.clip_s == 10.0 and found.ms["search"] == (2.0, 2.0)
+    assert found.clip_s == 10.0 and found.ms["search"] == (2.0, 0.0)
     assert json.loads(json.dumps(found.to_dict()))["cells"][0]["hits"]["share"] == 1.0
-    assert "| all | 6.0 | 6.0 |" in "\n".join(report.times(found, remote=False))
+    assert "| all | 6.0 | 0.0 |" in "\n".join(report.times(found, remote=False))
 
 
 def test_thresholds_are_told_once_where_folds_agree() -> None:
