@@ -41,36 +41,28 @@ HOUR = 3600 / SEGMENT_HOP_S  # stored embeddings of an hour
 
 @dataclass(frozen=True)
 class Index:
-    """An index type with its parameters; `mapped`: rows and index stay on the server's disk and are mapped from it."""
+    """An index type with its parameters."""
 
     type: str
     params: Mapping[str, Any] = field(default_factory=dict)
     search: Mapping[str, Any] = field(default_factory=dict)
-    mapped: bool = False
 
     @property
     def name(self) -> str:
-        return _told(self.type, self.params, self.search) + ", mapped" * self.mapped
+        told = [f"{key} {value}" for key, value in [*self.params.items(), *self.search.items()]]
+        return " ".join([self.type, *told])
 
     @property
     def collection(self) -> str:
-        """One for all that are built alike, however they are searched."""
-        return f"cost_{_told(self.type, self.params)}".replace(" ", "_").lower()
-
-
-def _told(kind: str, *settings: Mapping[str, Any]) -> str:
-    return " ".join([kind, *(f"{key} {value}" for setting in settings for key, value in setting.items())])
+        return "_".join(["cost", *(part.lower() for part in self.name.split())])
 
 
 INDEXES = (
     Index("FLAT"),
     Index("HNSW", {"M": 16}, {"ef": 128}),
     Index("IVF_SQ8", {"nlist": 1024}, {"nprobe": 32}),
-    Index("IVF_SQ8", {"nlist": 1024}, {"nprobe": 128}),
-    Index("IVF_PQ", {"nlist": 1024, "m": 64}, {"nprobe": 128}),
-    Index("IVF_PQ", {"nlist": 1024, "m": 32}, {"nprobe": 128}),
-    Index("HNSW", {"M": 16}, {"ef": 128}, mapped=True),
-    Index("IVF_PQ", {"nlist": 1024, "m": 64}, {"nprobe": 128}, mapped=True),
+    Index("IVF_PQ", {"nlist": 1024, "m": 64}, {"nprobe": 32}),
+    Index("IVF_PQ", {"nlist": 1024, "m": 32}, {"nprobe": 32}),
 )
 
 
@@ -161,7 +153,7 @@ def fill(config: IndexCostConfig, folder: Path, rows: StoredRows) -> None:
 def cost(config: IndexCostConfig, folder: Path, index: Index, asker: Asker, questions: Sequence[Question]) -> Cost:
     """Load the collection into a server that holds nothing else, and ask."""
     with ExitStack() as cleaning:
-        uri = cleaning.enter_context(milvus(folder, mapped=index.mapped))
+        uri = cleaning.enter_context(milvus(folder))
         vectors = cleaning.enter_context(_opened(config, uri, index))
         server = Server.found()
         cleaning.callback(vectors.release, index.collection)

@@ -68,11 +68,8 @@ def mariadb(directory: Path) -> Iterator[str]:
 
 
 @contextmanager
-def milvus(directory: Path, *, mapped: bool = False) -> Iterator[str]:
-    """A private Milvus server; yields its address, `http://127.0.0.1:PORT`.
-
-    `mapped`: what it loads, rows and indexes, stays on its disk and is mapped into memory (queryNode.mmapDirPath).
-    """
+def milvus(directory: Path) -> Iterator[str]:
+    """A private Milvus server; yields its address, `http://127.0.0.1:PORT`."""
     server = Path(sys.executable).with_name("milvus-server")
     if not server.exists():
         raise ServiceError("Milvus is missing: install the PyPI package milvus==2.3.5 (extra `dev`)")
@@ -85,10 +82,7 @@ def milvus(directory: Path, *, mapped: bool = False) -> Iterator[str]:
         etcd = directory / "etcd.yaml"
         etcd.write_text(_etcd_config(ports[MILVUS_PORTS.index("etcd")], peer), encoding="utf-8")
         command = [str(server), "--data", str(directory), *options]
-        environment = {"ETCD_CONFIG_PATH": str(etcd)}
-        if mapped:
-            environment["QUERYNODE_MMAPDIRPATH"] = str(directory / "mapped")
-        process = _spawn(command, log, signal.SIGINT, environment)
+        process = _spawn(command, log, signal.SIGINT, {"ETCD_CONFIG_PATH": str(etcd)})
         return process, f"http://127.0.0.1:{ports[0]}"
 
     def answers(_uri: str) -> bool:
