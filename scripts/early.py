@@ -10,14 +10,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
 from ingest.fingerprint import SAMPLE_RATE
 from scripts.document import write_section
 from scripts.entry import run_entry
-from scripts.evaluation.asking import Asker, published
+from scripts.evaluation.asking import Asker
 from scripts.evaluation.folds import FOLDS
 from scripts.evaluation.options import AskConfig, as_command, read_options
 from scripts.evaluation.questions import Question
@@ -25,7 +24,7 @@ from scripts.evaluation.report import table
 from scripts.evaluation.session import open_session, say
 from scripts.evaluation.statistics import share
 from scripts.evaluation.truth import verdict
-from serve.matching import Calibration, Catalogue, Listening
+from serve.matching import Calibration, Listening
 
 
 @dataclass
@@ -70,10 +69,7 @@ def measure(arguments: Sequence[str]) -> None:
 
 def listen(asker: Asker, question: Question, fold: int, config: EarlyConfig) -> Heard:
     """Until there is an answer, or the clip has ended."""
-    name, collection = asker.asking.place.names[fold], asker.collection
-    catalogue = Catalogue(
-        partial(asker.vectors.search, name), partial(asker.vectors.fetch, name), partial(published, collection, fold)
-    )
+    catalogue, collection = asker.catalogue(fold, asker.vectors), asker.collection
     listening = Listening(catalogue, calibration=asker.asking.calibration, settings=asker.settings)
     known = question.track in collection.indexed(fold)
     step = round(config.look_s * SAMPLE_RATE)

@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from ingest.fingerprint import SEGMENT_BITS
-from ingest.fingerprint.grid import SEGMENT_HOP_S
+from ingest.fingerprint.grid import EMBEDDING_DIM, SEGMENT_HOP_S
 from ingest.stores import StoredRows, Vectors, open_vectors
 from scripts.document import write_section
 from scripts.entry import run_entry
 from scripts.evaluation.asking import Asker
-from scripts.evaluation.distractors import FIRST_ID, SimulatedTracks
+from scripts.evaluation.crowding import simulated_rows
+from scripts.evaluation.distractors import SimulatedTracks
 from scripts.evaluation.options import AskConfig, as_command, read_options
 from scripts.evaluation.outcomes import Outcome
 from scripts.evaluation.questions import Question
@@ -33,6 +33,7 @@ from scripts.evaluation.report import table
 from scripts.evaluation.session import open_session, say
 from scripts.services import milvus
 from serve.matching import Calibration
+from serve.process_tree import read_process
 
 FOLD = 0
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
@@ -123,16 +124,13 @@ def _rows(config: IndexCostConfig, asker: Asker) -> StoredRows:
     rows, part = collection.rows(), collection.rows_of(FOLD)
     parents = [track.stored() for i, track in enumerate(collection.tracks) if collection.half(i) != FOLD]
     simulated = SimulatedTracks(parents, 1.0, [config.seed, FOLD])
-    keys, vectors, peaks = [rows.keys[part]], [rows.vectors[part]], [rows.peaks[part]]
-    number, held = 0, len(keys[0])
-    while held < config.size:
-        made = simulated.vectors(number)
-        keys.append((FIRST_ID + number << SEGMENT_BITS) + np.arange(len(made)))
-        vectors.append(made)
-        peaks.append(simulated.peaks(number))
-        number, held = number + 1, held + len(made)
+    made = simulated_rows(simulated, max(1, config.size - len(rows.keys[part])))
     kept = slice(config.size)
-    return StoredRows(np.concatenate(keys)[kept], np.concatenate(vectors)[kept], np.concatenate(peaks)[kept])
+    return StoredRows(
+        np.concatenate([rows.keys[part], made.keys])[kept],
+        np.concatenate([rows.vectors[part], made.vectors])[kept],
+        np.concatenate([rows.peaks[part], made.peaks])[kept],
+    )
 
 
 def fill(config: IndexCostConfig, folder: Path, rows: StoredRows) -> None:
@@ -207,9 +205,10 @@ class Server:
     @classmethod
     def found(cls) -> Server:
         """Those of the session that the newest server leads."""
-        leaders = [pid for pid in _children(os.getpid()) if b"milvus" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-        members = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
-        return cls(tuple(pid for pid in members if _session(pid) == leaders[-1]))
+        processes = [process for entry in Path("/proc").glob("[0-9]*") if (process := read_process(int(entry.name)))]
+        below = sorted(process.pid for process in processes if process.parent == os.getpid())
+        leader = [pid for pid in below if b"milvus" in Path(f"/proc/{pid}/cmdline").read_bytes()][-1]
+        return cls(tuple(process.pid for process in processes if process.session == leader))
 
     def cpu_s(self) -> float:
         return sum(sum(map(int, _stat(pid)[11:13])) for pid in self.pids) * TICK_S
@@ -231,16 +230,6 @@ class Server:
         return totals[0], totals[1]
 
 
-def _children(pid: int) -> list[int]:
-    found = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
-    return sorted(one for one in found if (stat := _stat(one)) and int(stat[1]) == pid)
-
-
-def _session(pid: int) -> int:
-    stat = _stat(pid)
-    return int(stat[3]) if stat else -1
-
-
 def _stat(pid: int) -> list[bytes]:
     """The fields from the state on; none if the process is gone."""
     try:
@@ -251,7 +240,7 @@ def _stat(pid: int) -> list[bytes]:
 
 def _lines(config: IndexCostConfig, costs: Sequence[Cost], exact: Sequence[Outcome]) -> Iterator[str]:
     hours = config.size / HOUR
-    raw = 4 * 128 / 1e6 * HOUR
+    raw = 4 * EMBEDDING_DIM / 1e6 * HOUR
     yield (
         f"{config.size:,} vectors ({hours:.0f} h of audio) in a Milvus server of its own; {len(exact)} clips of "
         f"{', '.join(config.conditions)}, {', '.join(f'{s:g}' for s in config.lengths)} s, all known. The raw vectors "

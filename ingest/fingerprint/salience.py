@@ -34,8 +34,7 @@ def _neighbourhood_mean(x: Tensor) -> Tensor:
     A product over bands and shifted sums over frames: a quarter of the time of pooling.
     """
     bands, frames = (size // 2 for size in NEIGHBOURHOOD)
-    near = _near(x.shape[-2], bands).to(x.device)
-    over_bands = functional.pad((near / near.sum(dim=1, keepdim=True)) @ x, (frames, frames))
+    over_bands = functional.pad(_band_mean(x.shape[-2], bands).to(x.device) @ x, (frames, frames))
     count = x.shape[-1]
     total = over_bands[..., :count].clone()
     for shift in range(1, 2 * frames + 1):
@@ -46,7 +45,8 @@ def _neighbourhood_mean(x: Tensor) -> Tensor:
 
 
 @cache
-def _near(size: int, reach: int) -> Tensor:
-    """1 where two of `size` lie within `reach` of each other, else 0."""
+def _band_mean(size: int, reach: int) -> Tensor:
+    """[size, size] that takes the mean of those within `reach` of each."""
     number = torch.arange(size)
-    return ((number[:, None] - number).abs() <= reach).float()
+    near = ((number[:, None] - number).abs() <= reach).float()
+    return near / near.sum(dim=1, keepdim=True)

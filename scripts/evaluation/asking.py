@@ -23,7 +23,7 @@ from scripts.evaluation.stores import Place, reach
 from scripts.evaluation.truth import Verdict, rank_of_truth, verdict
 from serve.config import MatchingConfig
 from serve.encoders import EmbedJob, EncoderSet, ratio_of
-from serve.matching import Calibration, Catalogue, Query, Ranking, Variants, rank
+from serve.matching import Calibration, Catalogue, Query, Variants, rank
 from serve.recogniser import VectorSearch
 
 NOTHING_RIGHT = Verdict(track=False, place=False)
@@ -91,7 +91,14 @@ class Asker:
         self, question: Question, fold: int, vectors: VectorSearch, distractors: int = 0, embed_ms: float = 0.0
     ) -> Outcome:
         """What the service would say, were `vectors` its store."""
-        ranking = self._ranking(question, fold, vectors)
+        with self._spent.stage("match"):
+            ranking = rank(
+                question.query,
+                self.catalogue(fold, vectors),
+                calibration=self.asking.calibration,
+                settings=self.settings,
+                variants=self._variants(question),
+            )
         best = ranking.matches[0] if ranking.matches else None
         right = verdict(question, best, self.collection, self.asking.config.tolerance_s) if best else NOTHING_RIGHT
         return Outcome(
@@ -116,21 +123,14 @@ class Asker:
             match_ms=self._spent.taken("match"),
         )
 
-    def _ranking(self, question: Question, fold: int, vectors: VectorSearch) -> Ranking:
+    def catalogue(self, fold: int, vectors: VectorSearch) -> Catalogue:
+        """What a fold knows, were `vectors` its store."""
         name, spent = self.asking.place.names[fold], self._spent
-        catalogue = Catalogue(
+        return Catalogue(
             spent.on("search", partial(vectors.search, name)),
             spent.on("search", partial(vectors.fetch, name)),
-            partial(published, self.collection, fold),
+            partial(_published, self.collection, fold),
         )
-        with spent.stage("match"):
-            return rank(
-                question.query,
-                catalogue,
-                calibration=self.asking.calibration,
-                settings=self.settings,
-                variants=self._variants(question),
-            )
 
     def embed(self, samples: np.ndarray, ratio: Any = 1) -> Embeddings:
         with self._spent.stage("embed"):
@@ -183,7 +183,7 @@ class Spent:
         return self._ms.pop(name, 0.0)
 
 
-def published(collection: Collection, fold: int, recording_ids: Sequence[int]) -> Mapping[int, int]:
+def _published(collection: Collection, fold: int, recording_ids: Sequence[int]) -> Mapping[int, int]:
     """Every track of the fold, and every simulated one; a track has its recording's number."""
     indexed = collection.indexed(fold)
     return {number: number for number in recording_ids if number - 1 in indexed or number > len(collection.tracks)}

@@ -148,7 +148,7 @@ def _lines(asker: Asker, asked: Asked) -> Likeness:
     questions = [one for its in asked.questions.values() for one in its]
     for half in FOLDS:
         real = _real_rows(asker.collection, 1 - half)
-        made = _simulated_rows(asked.simulated[half], len(real.keys))
+        made = simulated_rows(asked.simulated[half], len(real.keys))
         sizes.append(len(real.keys))
         fold = 1 - half  # does not hold the half that the questions are about
         for rows, found in zip((real, made), contrasts, strict=True):
@@ -164,7 +164,8 @@ def _real_rows(collection: Collection, half: int) -> StoredRows:
     return _rows([(i + 1, collection.tracks[i].stored()) for i in chosen])
 
 
-def _simulated_rows(simulated: SimulatedTracks, size: int) -> StoredRows:
+def simulated_rows(simulated: SimulatedTracks, size: int) -> StoredRows:
+    """Of whole simulated tracks, at least `size`."""
     return _rows(list(_until(simulated, size)))
 
 
