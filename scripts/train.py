@@ -21,10 +21,12 @@ import numpy as np
 from conf import compose, describe
 from ingest.errors import ConfigurationError
 from ingest.fingerprint.architecture import EncoderConfig, FrontEndConfig, NetworkConfig
-from ingest.fingerprint.encoder import save_encoder
+from ingest.fingerprint.embedder import Embedder
+from ingest.fingerprint.encoder import save_encoder, seeded_encoder
 from ingest.training.corpus import Corpus, folder_audio, load_corpus, split_audio
+from ingest.training.echoes import Echoes, find_echoes
 from ingest.training.pairs import PairConfig, PairDataset
-from ingest.training.trainer import Trainer, TrainerConfig
+from ingest.training.trainer import Trainer, TrainerConfig, load_weights
 from ingest.training.validate import ValidationSet
 from scripts.entry import exit_code
 
@@ -42,12 +44,15 @@ class Recipe:
     weight_decay: float
     warmup_steps: int
     temperature: float
+    margin: float
+    same_moment: float
     memory: int
     amp: bool
     seconds_a_step: float
     clip_s: list[float]
     spacing: int
     clips_a_track: int
+    echo_share: float
     bands: int
     scale: Literal["log", "mel"]
     hop: int
@@ -129,10 +134,13 @@ def train(config: TrainConfig, say: Say) -> Path:
         material.music,
         material.noises,
         material.rooms,
-        PairConfig(config.seconds_a_step, tuple(config.clip_s), config.spacing, config.clips_a_track),
+        PairConfig(
+            config.seconds_a_step, tuple(config.clip_s), config.spacing, config.clips_a_track, config.echo_share
+        ),
         padding=encoder_config.padding,
         seed=config.seed,
         steps=config.steps,
+        echoes=known_echoes(config, encoder_config, material.music, say),
     )
     held_out = ValidationSet(material.held_out_music, material.held_out_noises, clips=config.validation_clips)
     start = Path(config.start) if config.start else None
@@ -143,6 +151,23 @@ def train(config: TrainConfig, say: Say) -> Path:
         plot_history(trainer.history, out / "validation.png")
     say(f"{weights} after {trainer.step} steps")
     return weights
+
+
+def known_echoes(config: TrainConfig, encoder_config: EncoderConfig, music: Corpus, say: Say) -> Echoes | None:
+    """What the encoder that the run starts with confuses, looked for once; None where the recipe does not ask."""
+    if not config.echo_share:
+        return None
+    if not config.start:
+        raise ConfigurationError("echo_share asks what an encoder confuses: say start=CHECKPOINT of the one to ask")
+    stored = Path(config.out) / "echoes.npz"
+    if stored.exists():
+        return Echoes.load(stored)
+    encoder = seeded_encoder(encoder_config, config.seed)
+    load_weights(encoder, Path(config.start))
+    echoes = find_echoes(Embedder(encoder, "", device=config.device), music)
+    echoes.save(stored)
+    say(f"{echoes.share():.0%} of {len(echoes.cells)} passages have an echo")
+    return echoes
 
 
 def architecture(config: Recipe) -> EncoderConfig:

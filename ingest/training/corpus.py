@@ -15,7 +15,7 @@ import numpy as np
 from ingest.errors import BadInput
 from ingest.fingerprint.audio import decode
 from ingest.fingerprint.grid import SAMPLE_RATE
-from ingest.fingerprint.pcm import to_int16
+from ingest.fingerprint.pcm import to_float, to_int16
 
 AUDIO_SUFFIXES = frozenset({".opus", ".ogg", ".mp3", ".flac", ".wav", ".m4a", ".wma", ".aiff", ".mp4"})
 
@@ -64,6 +64,15 @@ def split_audio(catalogue: Path, split: str) -> list[Path]:
     with catalogue.open(newline="", encoding="utf-8") as lines:
         rows = [row["file"] for row in csv.DictReader(lines) if row["split"] == split]
     return sorted(catalogue.parent / name for name in rows)
+
+
+def stretch(samples: np.ndarray, start: int, length: int) -> np.ndarray:
+    """float32 [length] of int16 samples from `start`, which may lie outside: zeros stand there."""
+    out = np.zeros(length, np.float32)
+    first, last = max(0, start), min(len(samples), start + length)
+    if first < last:
+        out[first - start : last - start] = to_float(samples[first:last])
+    return out
 
 
 def _int16(path: Path) -> np.ndarray:

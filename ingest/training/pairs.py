@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
 from torch.utils.data import Dataset
 
 from ingest.fingerprint.grid import EMBEDDING_HOP, SAMPLE_RATE
-from ingest.fingerprint.pcm import to_float
 from ingest.training import augment
 from ingest.training.augment import AugmentConfig
 from ingest.training.codecs import CODECS, through_codec
-from ingest.training.corpus import Corpus
+from ingest.training.corpus import Corpus, stretch
+from ingest.training.echoes import Echoes
 
 NOISES = {"real": 0.42, "babble": 0.2, "music": 0.12, "events": 0.16, "coloured": 0.1}  # how often each kind
 PAST_S = 1.0  # sound before the clip, so that the tail of a room is real
@@ -23,13 +24,15 @@ PAST_S = 1.0  # sound before the clip, so that the tail of a room is real
 class PairConfig:
     """A step: `seconds_a_step` of clips of one of `clip_s`, surroundings counted, compared every `spacing` cells.
 
-    Of each track drawn come `clips_a_track`: what is most like a passage is elsewhere in the same piece.
+    Of each track drawn come `clips_a_track`, because what is most like a passage is elsewhere in the same piece;
+    `echo_share` of those after the first are echoes of the one before, where echoes are known.
     """
 
     seconds_a_step: float = 200.0
     clip_s: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0, 4.0)
     spacing: int = 2
     clips_a_track: int = 2
+    echo_share: float = 0.0
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
 
@@ -50,6 +53,24 @@ class PairBatch:
     tempo: float
 
 
+class Place(NamedTuple):
+    """Where a clip begins, in samples of a recording of the corpus; None: anywhere."""
+
+    recording: int
+    start: int | None
+
+
+class Pair(NamedTuple):
+    """A row of a batch, its moments in samples of its recording, and where the clip begins there."""
+
+    clean: np.ndarray
+    spoilt: np.ndarray
+    clean_cells: np.ndarray
+    centres: np.ndarray
+    recording: int
+    start: int
+
+
 class PairDataset(Dataset[PairBatch]):
     """Item k is the batch of step k, a function of (seed, k) alone: a resumed run sees what an unbroken one would."""
 
@@ -63,8 +84,9 @@ class PairDataset(Dataset[PairBatch]):
         padding: tuple[int, int],
         seed: int,
         steps: int,
+        echoes: Echoes | None = None,
     ) -> None:
-        self.music, self.noises, self.rooms = music, noises, rooms
+        self.music, self.noises, self.rooms, self.echoes = music, noises, rooms, echoes
         self.config, self.padding, self.seed, self.steps = config, padding, seed, steps
         self.speech = noises.only(i for i, name in enumerate(noises.names) if "speech" in name)
         self.weights = np.array([len(x) for x in music.samples], float)
@@ -88,23 +110,35 @@ class PairDataset(Dataset[PairBatch]):
             self.config.spacing,
         )
         drawn = rng.choice(len(self.music.samples), size=-(-count // self.config.clips_a_track), p=self.weights)
-        tracks = np.repeat(drawn, self.config.clips_a_track)[:count]
-        clips = [self._pair(rng, self.music.samples[track], clip_s, tempo, cells) for track in tracks]
-        clean, spoilt, clean_cells, centres = (np.stack(parts) for parts in zip(*clips, strict=True))
-        moments = (self.starts[tracks, None] + centres) / SAMPLE_RATE
+        pairs: list[Pair] = []
+        for track in drawn:
+            place: Place | None = None
+            for _ in range(min(self.config.clips_a_track, count - len(pairs))):
+                place = (self._echo(rng, pairs[-1], clip_s) if place else None) or Place(int(track), None)
+                pairs.append(self._pair(rng, place, clip_s, tempo, cells))
+        clean, spoilt, clean_cells = (np.stack(parts) for parts in list(zip(*pairs, strict=True))[:3])
+        moments = np.stack([self.starts[pair.recording] + pair.centres for pair in pairs]) / SAMPLE_RATE
         return PairBatch(clean, spoilt, cells, clean_cells, moments, tempo)
 
-    def _pair(
-        self, rng: Generator, track: np.ndarray, clip_s: float, tempo: float, cells: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def _echo(self, rng: Generator, pair: Pair, clip_s: float) -> Place | None:
+        """Where a clip begins whose middle is like that of the one before; None: wherever chance will have it."""
+        if self.echoes is None or rng.random() >= self.config.echo_share:
+            return None
+        half = round(clip_s * SAMPLE_RATE / 2)
+        found = self.echoes.draw(rng, pair.recording, pair.start + half)
+        return Place(found[0], found[1] - half) if found else None
+
+    def _pair(self, rng: Generator, place: Place, clip_s: float, tempo: float, cells: np.ndarray) -> Pair:
         chain = self.config.augment
+        track = self.music.samples[place.recording]
         speed = 1.0
         if rng.random() < chain.speed_chance:
             speed = 2 ** (rng.uniform(-1, 1) * chain.speed_semitones / 12)
         length = round(clip_s * tempo * SAMPLE_RATE)  # samples of the clip before its bands are read at `tempo`
         source_length, heard_length = augment.resampled_lengths(length + round(PAST_S * SAMPLE_RATE), speed)
         speed = source_length / heard_length
-        start = int(rng.integers(0, max(1, len(track) - round(length * speed))))
+        last = max(0, len(track) - round(length * speed) - 1)
+        start = int(rng.integers(0, last + 1)) if place.start is None else int(np.clip(place.start, 0, last))
         source = stretch(track, start + round(length * speed) - source_length, source_length)
         spoilt = self._spoil(rng, augment.resample(source, heard_length))[-length:]
 
@@ -115,7 +149,7 @@ class PairDataset(Dataset[PairBatch]):
         centres = jitter + (cells + 0.5) * EMBEDDING_HOP * tempo * speed
         clean_cells = np.round(centres / EMBEDDING_HOP - 0.5).astype(np.int64)
         padded = np.pad(spoilt, (round(before * tempo), round(after * tempo)))
-        return clean, padded, clean_cells, start - jitter + centres
+        return Pair(clean, padded, clean_cells, start - jitter + centres, place.recording, start)
 
     def _spoil(self, rng: Generator, x: np.ndarray) -> np.ndarray:
         chain = self.config.augment
@@ -169,12 +203,3 @@ class PairDataset(Dataset[PairBatch]):
     def _measured_room(self, rng: Generator) -> np.ndarray:
         response = self.rooms.samples[rng.integers(len(self.rooms.samples))]
         return response.astype(np.float32) / (np.linalg.norm(response.astype(np.float32)) + 1e-9)
-
-
-def stretch(samples: np.ndarray, start: int, length: int) -> np.ndarray:
-    """float32 [length] of int16 samples from `start`, which may lie outside: zeros stand there."""
-    out = np.zeros(length, np.float32)
-    first, last = max(0, start), min(len(samples), start + length)
-    if first < last:
-        out[first - start : last - start] = to_float(samples[first:last])
-    return out

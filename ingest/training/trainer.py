@@ -21,7 +21,7 @@ from ingest.fingerprint.architecture import EncoderConfig
 from ingest.fingerprint.embedder import Embedder
 from ingest.fingerprint.encoder import Encoder, load_encoder, save_encoder, seeded_encoder
 from ingest.fingerprint.frontend import FrontEnd
-from ingest.training.loss import Memory, contrastive_loss
+from ingest.training.loss import SAME_MOMENT, Memory, contrastive_loss, margin_loss
 from ingest.training.pairs import PairBatch, PairDataset
 from ingest.training.validate import ValidationSet, recall_at_one
 
@@ -30,9 +30,10 @@ LOSS_SHARE = 0.02  # of the newest step in the running mean: batches of short cl
 
 @dataclass
 class TrainerConfig:
-    """Optimiser and schedule. Times are per step; `amp` runs the network in bf16.
+    """Loss, optimiser and schedule. Times are per step; `amp` runs the network in bf16.
 
-    After the warm-up, `memory` vectors of earlier steps are negatives too.
+    After the warm-up, `memory` vectors of earlier steps are negatives too. With a `margin` the loss is that of the
+    likest negative, not NT-Xent. Clean vectors whose cosine is above `same_moment` are not held against each other.
     """
 
     steps: int = 4_000
@@ -40,6 +41,8 @@ class TrainerConfig:
     weight_decay: float = 1e-2
     warmup_steps: int = 200
     temperature: float = 0.05
+    margin: float = 0.0
+    same_moment: float = SAME_MOMENT
     memory: int = 0
     seed: int = 1
     device: str = "cpu"
@@ -77,7 +80,8 @@ class Trainer:
             self.encoder.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay
         )
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, self._rate)
-        self.memory = Memory(self.config.memory, self.encoder_config.network.dim, self.device)
+        dim = self.encoder_config.network.dim
+        self.memory = Memory(self.config.memory, dim, self.device, self.config.same_moment)
         self.step, self.mean_loss = 0, 0.0
         self.history: list[dict[str, Any]] = []
         self._resume()
@@ -122,13 +126,18 @@ class Trainer:
             if self.step >= self.config.warmup_steps:
                 others = self.memory.likeness(clean, spoilt, moments)
             self.memory.remember(clean, moments)
-        loss = contrastive_loss(clean, spoilt, self.config.temperature, others)
+        loss = self._loss(clean, spoilt, others)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), 1.0)
         self.optimiser.step()
         self.schedule.step()
         return loss.item()
+
+    def _loss(self, clean: Tensor, spoilt: Tensor, others: Tensor | None) -> Tensor:
+        if self.config.margin:
+            return margin_loss(clean, spoilt, self.config.margin, others, self.config.same_moment)
+        return contrastive_loss(clean, spoilt, self.config.temperature, others, self.config.same_moment)
 
     def _vectors(self, batch: PairBatch) -> tuple[Tensor, Tensor]:
         """Unit vectors [P, D] of the same moments, clean and spoilt; normalised together, as they are searched."""

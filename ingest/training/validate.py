@@ -11,8 +11,7 @@ from ingest.fingerprint.embedder import Embedder
 from ingest.fingerprint.grid import EMBEDDING_HOP, SAMPLE_RATE, STORED_STRIDE
 from ingest.fingerprint.pcm import to_float
 from ingest.training import augment
-from ingest.training.corpus import Corpus
-from ingest.training.pairs import stretch
+from ingest.training.corpus import Corpus, stretch
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 
 from ingest.errors import UnreadableAudio
 from ingest.fingerprint.pcm import to_float
-from ingest.training.corpus import folder_audio, load_corpus, split_audio
+from ingest.training.corpus import folder_audio, load_corpus, split_audio, stretch
 from tests.fingerprint.signals import float_wav, melody, tone
 
 
@@ -68,3 +68,12 @@ def test_a_split_of_a_catalogue(tmp_path: Path) -> None:
     catalogue.write_text('file,split,title\nb.wav,train,B\n"a/x, y.wav",train,X\nc.wav,dev,C\n', encoding="utf-8")
     assert split_audio(catalogue, "train") == [tmp_path / "a/x, y.wav", tmp_path / "b.wav"]
     assert split_audio(catalogue, "dev") == [tmp_path / "c.wav"]
+
+
+def test_a_stretch_outside_is_silent() -> None:
+    """Before the beginning and behind the end there are zeros."""
+    samples = np.arange(1, 11, dtype=np.int16) * 1_000
+    scaled = samples / np.float32(8_192)
+    assert np.array_equal(stretch(samples, -3, 6), np.concatenate([np.zeros(3), scaled[:3]]).astype(np.float32))
+    assert np.array_equal(stretch(samples, 8, 5), np.concatenate([scaled[8:], np.zeros(3)]).astype(np.float32))
+    assert not stretch(samples, 20, 4).any() and not stretch(samples, -9, 4).any()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ingest.training.loss import NEAR_S, SAME_MOMENT, Memory, contrastive_loss
+from ingest.training.loss import NEAR_S, SAME_MOMENT, Memory, contrastive_loss, margin_loss
 
 
 def unit(rng: np.random.Generator, rows: int, dim: int = 8) -> Tensor:
@@ -86,6 +86,30 @@ def test_others_are_negatives_of_the_spoilt() -> None:
     back = functional.cross_entropy(clean @ spoilt.T / 0.2, torch.arange(6))
     assert float(found) == pytest.approx(float((torch.stack(there).mean() + back) / 2), rel=1e-6)
     assert found > contrastive_loss(clean, spoilt, 0.2)
+
+
+def test_a_margin_is_kept_to_the_likest_negative() -> None:
+    """The mean lack of margin, to the letter, over negatives of the batch both ways and the memory; repeats none."""
+    rng = np.random.default_rng(6)
+    clean, spoilt, others = unit(rng, 5), unit(rng, 5), unit(rng, 3)
+    likeness = spoilt @ others.T
+    lacks = []
+    for i in range(5):
+        wrong = [float(spoilt[i] @ clean[j]) for j in range(5) if j != i]
+        wrong += [float(spoilt[j] @ clean[i]) for j in range(5) if j != i]
+        wrong += likeness[i].tolist()
+        lacks.append(max(0.0, 0.3 + max(wrong) - float(spoilt[i] @ clean[i])))
+    assert float(margin_loss(clean, spoilt, 0.3, likeness)) == pytest.approx(float(np.mean(lacks)), rel=1e-6)
+    repeated = torch.eye(4).repeat(2, 1)
+    assert float(margin_loss(repeated, repeated, 0.9)) == 0
+    assert float(margin_loss(torch.eye(4), torch.eye(4), 1.5)) == pytest.approx(0.5)
+
+
+def test_what_counts_as_the_same_can_be_narrowed() -> None:
+    """Nearly equal clean vectors become negatives of each other once `same_moment` is above their likeness."""
+    clean = functional.normalize(torch.tensor([[1.0, 0.0], [1.0, 0.2]]), dim=1)
+    assert float(contrastive_loss(clean, clean, 0.05)) < 1e-6
+    assert float(contrastive_loss(clean, clean, 0.05, same_moment=0.99)) > 0.1
 
 
 def test_the_memory_keeps_the_newest_and_knows_the_same_moment() -> None:

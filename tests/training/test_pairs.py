@@ -15,7 +15,8 @@ from ingest.fingerprint.grid import EMBEDDING_HOP
 from ingest.fingerprint.pcm import to_float
 from ingest.training.augment import AugmentConfig
 from ingest.training.corpus import Corpus
-from ingest.training.pairs import PairBatch, PairConfig, PairDataset, stretch
+from ingest.training.echoes import Echoes
+from ingest.training.pairs import PairBatch, PairConfig, PairDataset
 from ingest.training.trainer import bands_of
 from tests.training.corpora import corpus, melodies, noises
 
@@ -197,10 +198,33 @@ def test_little_material_suffices(noise_name: str) -> None:
     assert all(np.isfinite(short[step].spoilt).all() for step in range(30))
 
 
-def test_a_stretch_outside_is_silent() -> None:
-    """Before the beginning and behind the end there are zeros."""
-    samples = np.arange(1, 11, dtype=np.int16) * 1_000
-    scaled = samples / np.float32(8_192)
-    assert np.array_equal(stretch(samples, -3, 6), np.concatenate([np.zeros(3), scaled[:3]]).astype(np.float32))
-    assert np.array_equal(stretch(samples, 8, 5), np.concatenate([scaled[8:], np.zeros(3)]).astype(np.float32))
-    assert not stretch(samples, 20, 4).any() and not stretch(samples, -9, 4).any()
+def test_clips_after_a_tracks_first_are_echoes() -> None:
+    """With all of them echoes, the second clip begins where the echo of the first one's middle does, or anywhere."""
+    music = melodies(2, 40.0)
+    cells = np.full((2 * 20, 1), -1, np.int32)
+    cells[:20, 0] = np.arange(20) * 16 + 40  # of the first recording: 5 s later in the second one
+    recordings = np.repeat([[1], [0]], 20, axis=0).astype(np.int32)
+    echoes = Echoes(np.array([0, 20]), recordings, cells)
+    config = PairConfig(seconds_a_step=48.0, clip_s=(2.0,), echo_share=1.0, augment=NOTHING)
+    pairs = PairDataset(music, noises(), corpus(), config, padding=PADDING, seed=1, steps=20, echoes=echoes)
+    total = sum(len(x) for x in music.samples) / SAMPLE_RATE
+    seen = 0
+    for step in range(8):
+        moments = pairs[step].moments
+        for first, second in zip(moments[::2, 0], moments[1::2, 0], strict=False):
+            if first < 30:
+                assert second - first == pytest.approx(40 + 40 * EMBEDDING_HOP / SAMPLE_RATE, abs=0.3)
+                seen += 1
+            assert 0 <= second < total
+    assert seen > 10
+
+
+def test_no_echoes_leave_the_batches_as_they_were() -> None:
+    """A share of echoes without any known changes nothing: the batch is the one of the same seed."""
+    config = PairConfig(seconds_a_step=24.0, clip_s=(CLIP_S,), spacing=1, augment=NOTHING)
+    with_share = replace(config, echo_share=0.7)
+    one, other = (
+        PairDataset(melodies(2, 10.0), noises(), corpus(), c, padding=PADDING, seed=1, steps=5)[3]
+        for c in (config, with_share)
+    )
+    assert np.array_equal(one.spoilt, other.spoilt)

@@ -88,6 +88,23 @@ def test_a_run_starts_from_another(audio: Path, tmp_path: Path, capsys: pytest.C
         assert str(wrong) in error and told in error and error.count("\n") == 1
 
 
+def test_hard_negatives_are_what_the_start_confuses(
+    audio: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """echo_share looks for echoes once, with the encoder of `start`, and needs one; a margin is another loss."""
+    assert main(options(audio, tmp_path / "none", "echo_share=0.5")) == 2
+    assert "say start=CHECKPOINT" in capsys.readouterr().err
+    assert main(options(audio, tmp_path / "first")) == 0
+    again = options(audio, tmp_path / "second", f"start={tmp_path / 'first/checkpoint.pt'}", "echo_share=1.0")
+    assert main(again) == 0
+    assert "passages have an echo" in capsys.readouterr().out
+    assert main(again) == 0 and (tmp_path / "second/echoes.npz").is_file()
+    assert "passages have an echo" not in capsys.readouterr().out
+    assert main(options(audio, tmp_path / "third", *again[-2:], "margin=0.3")) == 0
+    weights = [(tmp_path / run / "encoder.safetensors").read_bytes() for run in ("second", "third")]
+    assert weights[0] != weights[1]
+
+
 def test_a_folder_is_split_by_the_seed(audio: Path) -> None:
     """A share of the files, at least one, is held out: the same by the same seed, no file on both sides."""
     train, dev = music_split(audio / "music", 0.5, 1)
