@@ -23,8 +23,10 @@ from ingest.errors import ConfigurationError
 from ingest.fingerprint.architecture import EncoderConfig, FrontEndConfig, NetworkConfig
 from ingest.fingerprint.embedder import Embedder
 from ingest.fingerprint.encoder import save_encoder, seeded_encoder
+from ingest.training.augment import AugmentConfig
 from ingest.training.corpus import Corpus, folder_audio, load_corpus, split_audio
 from ingest.training.echoes import Echoes, find_echoes
+from ingest.training.history import plot_history, read_history
 from ingest.training.pairs import PairConfig, PairDataset
 from ingest.training.trainer import Trainer, TrainerConfig, load_weights
 from ingest.training.validate import ValidationSet
@@ -53,6 +55,8 @@ class Recipe:
     spacing: int
     clips_a_track: int
     echo_share: float
+    speed_semitones: float
+    snr_db: list[float]
     bands: int
     scale: Literal["log", "mel"]
     hop: int
@@ -134,9 +138,7 @@ def train(config: TrainConfig, say: Say) -> Path:
         material.music,
         material.noises,
         material.rooms,
-        PairConfig(
-            config.seconds_a_step, tuple(config.clip_s), config.spacing, config.clips_a_track, config.echo_share
-        ),
+        _pair_config(config),
         padding=encoder_config.padding,
         seed=config.seed,
         steps=config.steps,
@@ -252,38 +254,6 @@ def provenance(recipe: Mapping[str, Any], material: Material) -> dict[str, str]:
     }
 
 
-def read_history(path: Path) -> list[dict[str, Any]]:
-    """What a run measured. Raises ConfigurationError."""
-    try:
-        history = json.loads(path.read_text(encoding="utf-8"))
-        if history and all("step" in point and "loss" in point for point in history):
-            return list(history)
-    except (OSError, ValueError, TypeError) as error:
-        raise ConfigurationError(f"plot={path} cannot be read: {error}") from error
-    raise ConfigurationError(f"plot={path} is no history of a training run")
-
-
-def plot_history(history: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """The validation curve as a PNG: recall of every condition, and the loss, over steps."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
-    recall, loss = figure.subplots(1, 2)
-    steps = [point["step"] for point in history]
-    for name in [name for name in history[-1] if name not in ("step", "loss")]:
-        recall.plot(steps, [100 * point.get(name, np.nan) for point in history], marker="o", label=name)
-    recall.set(xlabel="step", ylabel="recall of single vectors, %", ylim=(0, 100), title="held-out music and noise")
-    recall.legend()
-    loss.plot(steps, [point["loss"] for point in history], marker="o", color="0.3")
-    loss.set(xlabel="step", ylabel="loss, running mean", ylim=(0, None), title="training")
-    for axes in (recall, loss):
-        axes.grid(alpha=0.3)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
-
-
 def _check(config: TrainConfig) -> None:
     for name in ("music", "noise"):
         if not getattr(config, name):
@@ -307,6 +277,15 @@ def _folder(path: str | None, name: str) -> list[Path]:
     if not files:
         raise ConfigurationError(f"{name}={path} holds no audio files")
     return files
+
+
+def _pair_config(config: TrainConfig) -> PairConfig:
+    if len(config.snr_db) != 2 or config.snr_db[0] > config.snr_db[1]:
+        raise ConfigurationError(f"snr_db={config.snr_db} is not [lowest, highest]")
+    low, high = config.snr_db
+    augment = AugmentConfig(speed_semitones=config.speed_semitones, snr_db=(low, high))
+    clip_s = tuple(config.clip_s)
+    return PairConfig(config.seconds_a_step, clip_s, config.spacing, config.clips_a_track, config.echo_share, augment)
 
 
 def _trainer_config(config: TrainConfig) -> TrainerConfig:

@@ -131,6 +131,7 @@ def test_nothing_held_out_is_allowed(audio: Path, tmp_path: Path) -> None:
         ("rooms={audio}/nowhere", "holds no audio files"),
         ("held_out_noises=[rain, wind, speech-1]", "leaves no noise"),
         ("stem=[8, 8]", "are not the 1024 of an embedding"),
+        ("snr_db=[5, -5]", "is not [lowest, highest]"),
         ("device=tpu", "device must be one of"),
         ("stepz=3", "did you mean 'steps'"),
         ("plot={audio}/none.json", "cannot be read"),
