@@ -8,10 +8,12 @@ from collections.abc import Callable, Sequence
 from conf import compose, describe
 from ingest import ray_environment
 from ingest.catalog import list_catalog
+from ingest.census import Census
 from ingest.checks import check
 from ingest.config import IngestConfig
 from ingest.errors import ConfigurationError, RefrainError
-from ingest.plan import Plan, expected_speed, make_plan
+from ingest.measure import bytes_per_second, measure
+from ingest.plan import Plan, make_plan
 from ingest.report import reject_lines, report_text, summary_line, write_reports
 from ingest.runs import RunRecord, latest_runs, runs_folder
 from ingest.status import known_encoder, status_text
@@ -85,12 +87,14 @@ def act(arguments: Sequence[str], stop: StopSignal, job: Job | None) -> int:
 def plan(config: IngestConfig) -> Plan:
     """What a run would do; writes nothing but an empty metadata store where there is none."""
     listing = list_catalog(config.catalog, config.home_dir)
+    census = Census(listing)
     with open_metadata(config.metadata, config.home_dir) as metadata:
         store = metadata.catalog(config.catalog.name)
-        counts = store.compare(listing.files)
+        counts = store.compare(census)
         encoder = known_encoder(store, config.home_dir)
         left = store.counts(encoder).pending if encoder else counts.unchanged
-    return make_plan(config, listing, counts, left, expected_speed(config))
+    rates = bytes_per_second(config.catalog, census.kinds)
+    return make_plan(config, listing, census, counts, left, rates, measure(config, census.kinds))
 
 
 def report(config: IngestConfig) -> None:

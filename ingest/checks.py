@@ -27,9 +27,11 @@ RANGES = {
     "compute.embed_batch": (1, 100_000),
     "compute.sink_windows": (1, 1_000_000),
     "compute.block_rows": (1, 1_000_000),
+    "compute.wave_files": (1, 10_000_000),
     "compute.file_timeout_s": (1, 1e6),
     "compute.load_batch": (1, 10_000_000),
     "compute.plan_speed_x": (0.1, 1e6),
+    "compute.plan_gpu_speed_x": (0.1, 1e7),
     "progress.every_s": (0.1, 86_400),
 }
 

@@ -55,9 +55,11 @@ class ComputeConfig:
     embed_batch: int  # windows in one call
     sink_windows: int  # windows in one lake file
     block_rows: int  # files in one Ray block
+    wave_files: int  # files in one execution of the pipeline
     file_timeout_s: float  # a file that takes longer is rejected
     load_batch: int  # vectors handed to the vector store at once
-    plan_speed_x: float  # × real time of one CPU: what `plan` reckons with before the first run
+    plan_speed_x: float  # × real time of one CPU: what `plan` reckons with where it cannot measure
+    plan_gpu_speed_x: float | None  # × real time of one GPU; None: not known
 
 
 @dataclass

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 
 from ingest.catalog import Listing, list_catalog
 from ingest.config import IngestConfig
@@ -91,44 +92,53 @@ class Job:
 
     def _ingest(self) -> None:
         catalog, encoder = self.stores.catalog, self.model.checksum
-        with self.current.stage("list"):
-            listing = self._list()
-        work = list(catalog.pending(encoder))
-        write_manifest(work, self.current.directory / "manifest.parquet")
-        with Progress(len(work), every_s=self.config.progress.every_s) as progress:
+        with Progress(every_s=self.config.progress.every_s) as progress:
+            with self.current.stage("list"):
+                listing = self._list(progress)
+            progress.begin(write_manifest(catalog.pending(encoder), self.current.directory / "manifest.parquet"))
             try:
-                if work:
+                if progress.total:
                     with self.current.stage("embed"):
-                        self._embed(work, listing, progress)
+                        self._embed(listing, progress)
                 self._load(progress)
             finally:
                 self.current.record.samples = progress.samples
                 self._report_rejects(listing)
         self.stores.lake.sweep(encoder, catalog.named_lake_files(encoder))
 
-    def _list(self) -> Listing:
-        listing = list_catalog(self.config.catalog, self.config.home_dir)
-        found = self.stores.catalog.register(listing.files, self.current.record.run_id)
+    def _list(self, progress: Progress) -> Listing:
+        progress.stage("listing")
+        listing = list_catalog(self.config.catalog, self.config.home_dir, progress.listed)
+        found = self.stores.catalog.register(listing, self.current.record.run_id)
         counts = self.current.record.counts
         counts.listed, counts.skipped = found.listed + len(listing.unusable), listing.skipped
         counts.new, counts.changed = found.new, found.changed
         counts.unchanged, counts.removed = found.unchanged, found.removed
         return listing
 
-    def _embed(self, work: list[Work], listing: Listing, progress: Progress) -> None:
-        """Phase 1: the driver commits what the sink reports, in the order it comes."""
-        receipts = Receipts()
+    def _embed(self, listing: Listing, progress: Progress) -> None:
+        """Phase 1: the driver commits what the sink reports, in the order it comes; wave after wave of files, so that
+        millions of them cost the driver no more memory than one wave.
+        """
         progress.stage("starting Ray")
         with ray_session(self.config.compute):
             self.stop.arm()
             progress.stage("embedding")
-            for rows in embed_files(work, self.config, self.model):
-                self.stop.check()
-                self._commit(receipts.add(rows), progress)
-                self._check_budget(listing, progress)
-        missing = len(work) - progress.tracks - progress.rejected
-        if missing:
-            raise InfrastructureError(f"{missing} files went into the pipeline and did not come out; run it again")
+            pending = self.stores.catalog.pending(self.model.checksum)
+            while wave := list(islice(pending, self.config.compute.wave_files)):
+                self._embed_wave(wave, listing, progress)
+
+    def _embed_wave(self, wave: list[Work], listing: Listing, progress: Progress) -> None:
+        receipts, finished = Receipts(), 0
+        for rows in embed_files(wave, self.config, self.model):
+            self.stop.check()
+            outcomes = receipts.add(rows)
+            finished += len(outcomes.done) + len(outcomes.rejects)
+            self._commit(outcomes, progress)
+            self._check_budget(listing, progress)
+        if finished < len(wave):
+            lost = len(wave) - finished
+            raise InfrastructureError(f"{lost} files went into the pipeline and did not come out; run it again")
 
     def _commit(self, outcomes: Outcomes, progress: Progress) -> None:
         run_id = self.current.record.run_id

@@ -1,26 +1,26 @@
-"""What a run would do and cost, before it does anything."""
+"""What a run would do and cost, before it does anything: counted, and measured on a few of the files."""
 
+from __future__ import annotations
+
+import math
 import os
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
-import av
-
-from ingest.catalog import Listing, locate, open_file
-from ingest.config import CatalogConfig, IngestConfig
-from ingest.errors import InfrastructureError, MissingFile
+from ingest.catalog import Listing
+from ingest.census import Census
+from ingest.config import ComputeConfig, IngestConfig
 from ingest.fingerprint.grid import EMBEDDING_DIM, SEGMENT_HOP_S
+from ingest.fingerprint.peaks import PEAKS_A_SEGMENT
+from ingest.measure import Measured, Rate
 from ingest.progress import clock_time
 from ingest.report import speed_x
 from ingest.runs import latest_runs
-from ingest.stores import PlanCounts, SourceFile, VectorsConfig
+from ingest.stores import PlanCounts, VectorsConfig
 
-HEADERS_OPENED = 64  # files whose duration is read; the others are reckoned from their size
 UNKNOWN_BYTES_PER_S = 16_000  # 128 kbit/s, where no header says
 WORTH_MEASURING_S = 600  # of audio: in a shorter run the start outweighs the work
-LAKE_BYTES_PER_SEGMENT = 2 * EMBEDDING_DIM + 16  # float16, and its key
+LAKE_BYTES_PER_SEGMENT = 2 * EMBEDDING_DIM + 2 * PEAKS_A_SEGMENT + 16  # float16, peaks, and the key
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,14 @@ class Speed:
 
     x_real_time: float
     source: str
+
+
+@dataclass(frozen=True)
+class Pools:
+    """Actors that keep each other busy, as the stages were measured."""
+
+    decode_actors: int
+    embed_actors: int
 
 
 @dataclass(frozen=True)
@@ -43,9 +51,12 @@ class Plan:
     audio_hours: float  # to do, estimated
     headers_read: int  # files that the estimate stands on
     lake_bytes: int
-    index_bytes: int
+    index_bytes: int  # also what the vector store needs in memory to answer
     speed: Speed
     estimated_s: float
+    gpu_hours: float | None  # None: no GPU asked for, or its speed not known
+    pools: Pools | None
+    measured: Measured | None
 
     def text(self) -> str:
         """The plan for people."""
@@ -55,24 +66,52 @@ class Plan:
             + (f"; {self.skipped:,} others are not audio" if self.skipped else ""),
             f"             {counts.new:,} new · {counts.changed:,} changed · {counts.unchanged:,} unchanged"
             f" · {counts.removed:,} removed",
+            *([f"             {counts.duplicates:,} listed again"] if counts.duplicates else []),
             *([f"unusable     {self.unusable:,} entries will be rejected"] if self.unusable else []),
-            f"to do        {self.tracks_to_do:,} tracks, about {self.audio_hours:,.1f} h of audio"
-            f" (from the headers of {self.headers_read} files)",
-            f"lake         about {byte_size(self.lake_bytes)}",
-            f"index        about {byte_size(self.index_bytes)}",
-            f"time         about {clock_time(self.estimated_s)} at {self.speed.x_real_time:,.0f}× real time"
-            f" ({self.speed.source})",
         ]
-        return "\n".join(lines) if self.tracks_to_do else "\n".join([*lines[:-4], "to do        nothing"])
+        return "\n".join([*lines, *(self._work() if self.tracks_to_do else ["to do        nothing"])])
+
+    def _work(self) -> Iterator[str]:
+        yield (
+            f"to do        {self.tracks_to_do:,} tracks, about {self.audio_hours:,.1f} h of audio"
+            f" (from the headers of {self.headers_read} files)"
+        )
+        yield f"lake         about {byte_size(self.lake_bytes)}"
+        yield f"index        about {byte_size(self.index_bytes)}, as much memory to answer from it"
+        yield (
+            f"time         about {clock_time(self.estimated_s)} at {self.speed.x_real_time:,.0f}× real time"
+            f" ({self.speed.source})"
+        )
+        if self.gpu_hours is not None:
+            yield f"GPU          about {self.gpu_hours:,.1f} GPU-hours"
+        if found := self.measured:
+            yield (
+                f"measured     on {found.files} files, {found.audio_s:,.0f} s: reading and decoding"
+                f" {1 / found.decode_s_per_s:,.0f}×, embedding {1 / found.embed_s_per_s:,.0f}× real time of one core"
+            )
+        if self.pools:
+            yield (
+                f"pools        compute.decode_actors={self.pools.decode_actors}"
+                f" compute.embed_actors={self.pools.embed_actors} would keep each other busy"
+            )
 
 
-def make_plan(config: IngestConfig, listing: Listing, counts: PlanCounts, left: int, speed: Speed) -> Plan:
-    """The forecast for a listing; `left` are registered files that no run has finished yet."""
-    to_do = min(counts.new + counts.changed + left, len(listing.files))
-    rates = bytes_per_second(config.catalog, listing.files)
-    hours = sum(_seconds(file, rates) for file in listing.files) / 3600
-    hours *= to_do / len(listing.files) if listing.files else 0.0
+def make_plan(
+    config: IngestConfig,
+    listing: Listing,
+    census: Census,
+    counts: PlanCounts,
+    left: int,
+    rates: dict[str, Rate],
+    measured: Measured | None = None,
+) -> Plan:
+    """The forecast for a listing that was read; `left` are registered files that no run has finished yet."""
+    to_do = min(counts.new + counts.changed + left, listing.files)
+    hours = sum(_seconds(kind.size_bytes, rates.get(name)) for name, kind in census.kinds.items()) / 3600
+    hours *= to_do / listing.files if listing.files else 0.0
     segments = int(hours * 3600 / SEGMENT_HOP_S)
+    speed = expected_speed(config, measured)
+    gpu_speed = config.compute.plan_gpu_speed_x if config.compute.embed_gpus else None
     return Plan(
         counts=counts,
         unusable=len(listing.unusable),
@@ -85,59 +124,52 @@ def make_plan(config: IngestConfig, listing: Listing, counts: PlanCounts, left: 
         index_bytes=segments * index_bytes_per_vector(config.vectors),
         speed=speed,
         estimated_s=hours * 3600 / speed.x_real_time,
+        gpu_hours=hours / gpu_speed if gpu_speed else None,
+        pools=suggested_pools(config.compute, measured) if measured else None,
+        measured=measured,
     )
 
 
-@dataclass
-class Rate:
-    """What the headers of some files of one suffix add up to."""
-
-    files: int = 0
-    size_bytes: int = 0
-    duration_s: float = 0.0
-
-
-def bytes_per_second(config: CatalogConfig, files: list[SourceFile]) -> dict[str, Rate]:
-    """Size and duration of a few files of every suffix, spread evenly over the listing."""
-    by_suffix: dict[str, list[SourceFile]] = defaultdict(list)
-    for file in files:
-        by_suffix[_suffix(file)].append(file)
-    rates: dict[str, Rate] = defaultdict(Rate)
-    for suffix, alike in by_suffix.items():
-        share = max(1, HEADERS_OPENED // len(by_suffix))
-        for file in _spread(alike, share):
-            duration_s = header_duration_s(config, file.uri)
-            if duration_s:
-                rate = rates[suffix]
-                rate.files += 1
-                rate.size_bytes += file.size_bytes
-                rate.duration_s += duration_s
-    return rates
-
-
-def header_duration_s(config: CatalogConfig, uri: str) -> float | None:
-    """The duration that a file's header claims; None if it has none or cannot be opened."""
-    try:
-        with open_file(config, locate(config, uri)) as file, av.open(file, mode="r") as container:
-            return container.duration / av.time_base if container.duration else None
-    except (av.FFmpegError, MissingFile, InfrastructureError, OSError, ValueError):
-        return None
-
-
-def expected_speed(config: IngestConfig) -> Speed:
-    """What the last run of this home measured, or before the first what `compute.plan_speed_x` says."""
+def expected_speed(config: IngestConfig, measured: Measured | None = None) -> Speed:
+    """What the last run of this home reached, else what the sample says, else what `compute.plan_speed_x` does."""
     for run in latest_runs(config.home_dir, config.catalog.name, 20):
         if run.record.state == "done" and run.record.audio_s > WORTH_MEASURING_S:
             return Speed(speed_x(run.record), f"as run {run.record.run_id}")
-    cores = config.compute.num_cpus or (os.cpu_count() or 1 if config.compute.address == "local" else 1)
+    cores = worker_cpus(config.compute)
+    if measured:
+        on_cpu_s = measured.decode_s_per_s + (0 if config.compute.embed_gpus else measured.embed_s_per_s)
+        return Speed(cores / on_cpu_s, f"as measured, on {cores} cores")
     per_core = config.compute.plan_speed_x
     return Speed(per_core * cores, f"{per_core:g}× a core, {cores} cores; nothing was measured here yet")
 
 
+def suggested_pools(compute: ComputeConfig, measured: Measured) -> Pools:
+    """The CPUs shared out as the stages need them; with GPUs, as many decoders as one of them keeps up with."""
+    cores = worker_cpus(compute)
+    decode_s, embed_s = measured.decode_s_per_s, measured.embed_s_per_s
+    if compute.embed_gpus:
+        embedders = compute.embed_actors or 1
+        decoders = math.ceil(embedders * compute.plan_gpu_speed_x * decode_s) if compute.plan_gpu_speed_x else cores
+        return Pools(decoders, embedders)
+    embedders = max(1, round(cores * embed_s / (decode_s + embed_s)))
+    return Pools(max(1, cores - embedders), embedders)
+
+
+def worker_cpus(compute: ComputeConfig) -> int:
+    """CPUs that the work has: of this machine, or those that a cluster's pools ask for."""
+    if compute.num_cpus or compute.address == "local":
+        return compute.num_cpus or os.cpu_count() or 1
+    asked = (compute.decode_actors or 1) * compute.decode_cpus + (compute.embed_actors or 1) * compute.embed_cpus
+    return max(1, round(asked))
+
+
 def index_bytes_per_vector(config: VectorsConfig) -> int:
-    """Float32 vector and key; HNSW adds links, 2·M on the lowest layer (Malkov & Yashunin 2018, section 4.2.3)."""
+    """Float32 vector, peaks and key; HNSW adds links, 2·M on the lowest layer (Malkov & Yashunin 2018, section 4.2.3).
+
+    A quantised index (IVF_SQ8, IVF_PQ) is smaller than the vectors, which a server keeps beside it.
+    """
     links = 4 * 2 * int(config.index_params.get("M", 16)) if config.index == "HNSW" else 0
-    return 4 * EMBEDDING_DIM + 8 + links
+    return 4 * EMBEDDING_DIM + 2 * PEAKS_A_SEGMENT + 8 + links
 
 
 def byte_size(size: float) -> str:
@@ -153,15 +185,5 @@ def byte_size(size: float) -> str:
     raise AssertionError("TB takes every size")
 
 
-def _seconds(file: SourceFile, rates: dict[str, Rate]) -> float:
-    rate = rates.get(_suffix(file))
-    return file.size_bytes * rate.duration_s / rate.size_bytes if rate else file.size_bytes / UNKNOWN_BYTES_PER_S
-
-
-def _spread(files: list[SourceFile], share: int) -> Iterable[SourceFile]:
-    step = max(1, len(files) // share)
-    return files[::step][:share]
-
-
-def _suffix(file: SourceFile) -> str:
-    return PurePosixPath(file.uri).suffix.lower()
+def _seconds(size_bytes: int, rate: Rate | None) -> float:
+    return size_bytes * rate.duration_s / rate.size_bytes if rate else size_bytes / UNKNOWN_BYTES_PER_S

@@ -12,19 +12,21 @@ from rich.progress import Progress as Bar
 
 from ingest.runs import Sample
 
+DRAWN_EVERY = 1_000  # entries of a listing
 MAX_SAMPLES = 512  # of the throughput curve; beyond it every second one goes and the rest come half as often
 
 
 class Progress:
     """Context manager around the work of one run; safe to advance from any thread.
 
-    `total` is the number of files to do, `clock` counts seconds. On a terminal a bar is redrawn; elsewhere a
-    line is written every `every_s`, also while nothing advances, so that a log shows a job that stands still.
+    `total` is the number of files to do, known once they are listed; `clock` counts seconds. On a terminal a bar is
+    redrawn; elsewhere a line is written every `every_s`, also while nothing advances, so that a log shows a job that
+    stands still.
     """
 
     def __init__(
         self,
-        total: int,
+        total: int = 0,
         *,
         every_s: float = 10.0,
         stream: TextIO | None = None,
@@ -36,6 +38,7 @@ class Progress:
         self.audio_s = 0.0
         self.samples: list[Sample] = []
         self.stage_name = "embedding"
+        self._listed = 0
         self._every_s = every_s
         self._stream = stream or sys.stderr
         self._clock = clock
@@ -55,13 +58,26 @@ class Progress:
             self._sample()
         self._draw()
 
+    def begin(self, total: int) -> None:
+        """The work is known: from here speed and time left are counted."""
+        with self._guard:
+            self.total, self._started = total, self._clock()
+
+    def listed(self, entries: int) -> None:
+        """Say how many entries the source has listed so far."""
+        self._listed = entries
+        if entries % DRAWN_EVERY == 0:
+            self._draw()
+
     def stage(self, name: str) -> None:
-        """Say what the job does now: `embedding`, `loading`, …"""
+        """Say what the job does now: `listing`, `embedding`, `loading`, …"""
         self.stage_name = name
         self._draw() if self._bar else self.write_line()
 
     def status(self) -> str:
         """One line: stage, files, audio hours, × real time, what is left."""
+        if self.stage_name == "listing":
+            return f"listing: {self._listed:,} entries"
         with self._guard:
             elapsed_s = self._clock() - self._started
             finished = self.tracks + self.rejected
@@ -104,7 +120,7 @@ class Progress:
     def _draw(self) -> None:
         if self._bar and self._task is not None:
             finished = self.tracks + self.rejected
-            self._bar.update(self._task, completed=finished, description=self.status())
+            self._bar.update(self._task, total=self.total or None, completed=finished, description=self.status())
 
     def _sample(self) -> None:
         elapsed_s = self._clock() - self._started

@@ -6,8 +6,9 @@ reason in a reject alone (its window is −1).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ MANIFEST_SCHEMA = pa.schema(
         ("size_bytes", pa.int64()),
     ]
 )
+MANIFEST_PAGE = 5_000  # rows
 WORK_SCHEMA = pa.schema([("recording_id", pa.int64()), ("uri", pa.string())])
 
 FILE_FIELDS = [
@@ -52,9 +54,14 @@ EMBEDDED_SCHEMA = pa.schema(
 RECEIPT_SCHEMA = pa.schema([*FILE_FIELDS, ("stored", pa.int32()), ("lake_file", pa.string())])
 
 
-def write_manifest(work: Sequence[Work], path: Path) -> None:
-    """What a run sets out to do, as Parquet."""
-    pq.write_table(pa.Table.from_pylist([asdict(item) for item in work], MANIFEST_SCHEMA), path)
+def write_manifest(work: Iterable[Work], path: Path) -> int:
+    """What a run sets out to do, as Parquet, a page of rows in memory at a time; how many files that are."""
+    written, remaining = 0, iter(work)
+    with pq.ParquetWriter(path, MANIFEST_SCHEMA) as file:
+        while page := list(islice(remaining, MANIFEST_PAGE)):
+            file.write_table(pa.Table.from_pylist([asdict(item) for item in page], MANIFEST_SCHEMA))
+            written += len(page)
+    return written
 
 
 def table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:

@@ -7,13 +7,14 @@
 A source is a module with `check(config)`, which raises ConfigurationError, and `entries(config, home)`.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO
 
 from ingest.catalog import folder, manifest, s3
 from ingest.catalog.access import open_location
-from ingest.catalog.listing import Listing, Skipped, Unusable, gather
+from ingest.catalog.listing import Listing, Skipped, Unusable
 from ingest.config import CatalogConfig
 from ingest.errors import ConfigurationError
 
@@ -29,10 +30,10 @@ def check_source(config: CatalogConfig) -> None:
     SOURCES[config.kind].check(config)
 
 
-def list_catalog(config: CatalogConfig, home: Path) -> Listing:
-    """Everything the source lists, by uri. Raises ConfigurationError, InfrastructureError."""
+def list_catalog(config: CatalogConfig, home: Path, seen: Callable[[int], None] = lambda entries: None) -> Listing:
+    """Everything the source lists, as it comes. Raises ConfigurationError; reading it also InfrastructureError."""
     check_source(config)
-    return gather(SOURCES[config.kind].entries(config, home))
+    return Listing(SOURCES[config.kind].entries(config, home), seen)
 
 
 def locate(config: CatalogConfig, uri: str) -> str:

@@ -1,8 +1,8 @@
 """What a source comes back with."""
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from ingest.stores import SourceFile
@@ -27,32 +27,30 @@ class Skipped:
 Entry = SourceFile | Unusable | Skipped
 
 
-@dataclass
-class Listing:
-    """`files` are sorted by uri, each uri once; `skipped` counts entries that are not audio by their suffix."""
+class Listing(Iterable[SourceFile]):
+    """The files of a source, read once and as they come; what else it lists is counted on the way.
 
-    files: list[SourceFile] = field(default_factory=list)
-    unusable: list[Unusable] = field(default_factory=list)
-    skipped: int = 0
+    After that `files` and `size_bytes` are those of all files, `unusable` the entries that never become tracks, and
+    `skipped` how many are not audio by their suffix. `seen` is called with the number of entries so far.
+    """
 
-    @property
-    def size_bytes(self) -> int:
-        return sum(file.size_bytes for file in self.files)
+    def __init__(self, entries: Iterable[Entry], seen: Callable[[int], None] = lambda entries: None) -> None:
+        self._entries, self._seen = entries, seen
+        self.files = self.size_bytes = self.skipped = 0
+        self.unusable: list[Unusable] = []
 
-
-def gather(entries: Iterable[Entry]) -> Listing:
-    """Sort a source's entries into a listing."""
-    listing = Listing()
-    for entry in entries:
-        match entry:
-            case SourceFile():
-                listing.files.append(entry)
-            case Unusable():
-                listing.unusable.append(entry)
-            case Skipped():
-                listing.skipped += 1
-    listing.files.sort(key=lambda file: file.uri)
-    return listing
+    def __iter__(self) -> Iterator[SourceFile]:
+        for number, entry in enumerate(self._entries, 1):
+            self._seen(number)
+            match entry:
+                case SourceFile():
+                    self.files += 1
+                    self.size_bytes += entry.size_bytes
+                    yield entry
+                case Unusable():
+                    self.unusable.append(entry)
+                case Skipped():
+                    self.skipped += 1
 
 
 def is_audio(name: str, suffixes: Iterable[str]) -> bool:

@@ -47,7 +47,7 @@ def list_recordings(config: CatalogConfig, home: Path) -> tuple[list[Listed], li
 def _listed_folder(config: CatalogConfig, home: Path) -> tuple[list[Listed], list[Skipped]]:
     root = Path(config.path).absolute()
     listing = list_catalog(config, home)
-    paths = [Path(file.uri) for file in listing.files]
+    paths = [Path(file.uri) for file in listing]
     by_folder = len({path.parent for path in paths}) >= FOLDERS
     found = []
     for path in paths:

@@ -1,10 +1,12 @@
 """Catalogues to list."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from conf import compose
-from ingest.catalog import Listing, list_catalog
+from ingest.catalog import Unusable, list_catalog
 from ingest.config import CatalogConfig, IngestConfig
+from ingest.stores import SourceFile
 
 
 def catalog_config(kind: str, path: Path | str, *overrides: str) -> CatalogConfig:
@@ -12,11 +14,27 @@ def catalog_config(kind: str, path: Path | str, *overrides: str) -> CatalogConfi
     return compose("ingest", arguments, IngestConfig).catalog
 
 
-def listing(kind: str, path: Path | str, *overrides: str, home: Path = Path("no such home")) -> Listing:
-    return list_catalog(catalog_config(kind, path, *overrides), home)
+@dataclass(frozen=True)
+class Found:
+    """A listing read to its end, its files by uri."""
+
+    files: list[SourceFile]
+    unusable: list[Unusable]
+    skipped: int
+    size_bytes: int
 
 
-def uris(found: Listing) -> list[str]:
+def listing(kind: str, path: Path | str, *overrides: str, home: Path = Path("no such home")) -> Found:
+    return found_by(catalog_config(kind, path, *overrides), home)
+
+
+def found_by(config: CatalogConfig, home: Path = Path("no such home")) -> Found:
+    found = list_catalog(config, home)
+    files = sorted(found, key=lambda file: file.uri)
+    return Found(files, found.unusable, found.skipped, found.size_bytes)
+
+
+def uris(found: Found) -> list[str]:
     return [file.uri for file in found.files]
 
 

@@ -40,7 +40,7 @@ def test_names_are_literal(tmp_path: Path, name: str) -> None:
     """Folder and file names hold any character; the listed string is the path and opens the file."""
     path = write(tmp_path / name / f"{name}.mp3", b"content")
     config = catalog_config("folder", tmp_path / name)
-    (file,) = list_catalog(config, tmp_path / "home").files
+    (file,) = list_catalog(config, tmp_path / "home")
     assert file.uri == str(path)
     with open_file(config, locate(config, file.uri)) as opened:
         assert opened.read() == b"content"

@@ -196,6 +196,6 @@ def test_no_bytes_break_the_reader(tmp_path: Path, content: bytes, suffix: str) 
     """Arbitrary bytes are rows, bad rows or a ConfigurationError, never another exception."""
     config = replace(CONFIG, path=str(write(tmp_path / f"m.{suffix}", content)))
     try:
-        list_catalog(config, tmp_path)
+        list(list_catalog(config, tmp_path))
     except ConfigurationError as error:
         assert len(str(error).splitlines()) == 1

@@ -48,6 +48,21 @@ def test_the_line_says_how_far_how_fast_and_how_long() -> None:
         assert progress.status() == line
 
 
+def test_a_listing_is_counted_and_its_time_is_not_the_works() -> None:
+    """While the source is listed there are entries; speed and time left are counted from when the work is known."""
+    clock = Clock()
+    with Progress(every_s=1e6, stream=io.StringIO(), clock=clock) as progress:
+        progress.stage("listing")
+        progress.listed(1_234)
+        assert progress.status() == "listing: 1,234 entries"
+        clock.now = 100.0
+        progress.begin(2)
+        progress.stage("embedding")
+        clock.now = 110.0
+        progress.advance(tracks=1, audio_s=100.0)
+        assert progress.status() == "embedding: 1/2 tracks · 0.0 h of audio · 10× real time · 10 s left"
+
+
 def test_nothing_done_promises_nothing() -> None:
     """Before the first file there is neither a speed nor a time left."""
     assert Progress(1, stream=io.StringIO()).status() == "embedding: 0/1 tracks · 0.0 h of audio"

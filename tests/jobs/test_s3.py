@@ -8,10 +8,10 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from ingest.catalog import Listing, check_source, list_catalog, locate, open_file
+from ingest.catalog import check_source, list_catalog, locate, open_file
 from ingest.config import CatalogConfig
 from ingest.errors import ConfigurationError, InfrastructureError, MissingFile
-from tests.jobs.sources import catalog_config, uris
+from tests.jobs.sources import Found, catalog_config, found_by, uris
 
 pytestmark = pytest.mark.integration
 HOSTILE = "My Songs (2020), [x]/a #1 100%25 ~ 'é' \"q\" ?v=* {b}.mp3"
@@ -57,8 +57,8 @@ def source(kind: str, path: str, endpoint: str) -> CatalogConfig:
     return replace(catalog_config(kind, path), endpoint_url=endpoint)
 
 
-def listed(kind: str, path: str, endpoint: str) -> Listing:
-    return list_catalog(source(kind, path, endpoint), Path("no such home"))
+def listed(kind: str, path: str, endpoint: str) -> Found:
+    return found_by(source(kind, path, endpoint))
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
@@ -118,6 +118,26 @@ def test_a_server_that_does_not_answer_is_infrastructure(bucket: str) -> None:
     """Nobody listens: the job fails and can be run again; no file is blamed."""
     dead = source("s3", f"{bucket}/music", "http://127.0.0.1:9")
     with pytest.raises(InfrastructureError, match="S3 does not list"):
-        list_catalog(dead, Path("no such home"))
+        found_by(dead)
     with pytest.raises(InfrastructureError, match="S3 does not give"):
         open_file(dead, f"{bucket}/music/b.mp3")
+
+
+def test_many_folders_are_listed_side_by_side(endpoint: str) -> None:
+    """Each object comes once, from folders of every depth, with more objects than a page and more folders than listers;
+    a reader that stops early ends the listing.
+    """
+    client = boto3.client("s3", endpoint_url=endpoint)
+    client.create_bucket(Bucket="deep")
+    keys = [f"m/{n % 23:02}/{n % 7}/{n:04}.mp3" for n in range(300)] + ["m/top.mp3", "m/00/mid.mp3"]
+    keys += [f"m/05/flat/{n:04}.mp3" for n in range(1_100)]
+    for key in keys:
+        client.put_object(Bucket="deep", Key=key, Body=b"x")
+    client.close()
+    config = source("s3", "s3://deep/m", endpoint)
+    assert uris(found_by(config)) == sorted(f"s3://deep/{key}" for key in keys)
+    seen: list[int] = []
+    entries = iter(list_catalog(config, Path("no such home"), seen.append))
+    assert next(entries).uri.startswith("s3://deep/m/")
+    entries.close()  # type: ignore[attr-defined]  # it is a generator
+    assert seen == [1]

@@ -10,7 +10,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
-from ingest.stores import Metadata, MetadataConfig, MetadataError, open_metadata
+from ingest.stores import Metadata, MetadataConfig, MetadataError, SourceFile, open_metadata
 from ingest.stores.metadata.migrate import SCRIPTS
 from ingest.stores.metadata.schema import REVISION, TABLES
 
@@ -47,6 +47,25 @@ def test_many_open_a_fresh_database_at_once(metadata_config: MetadataConfig, hom
     assert len(ids) == 1
     for store in stores:
         store.close()
+
+
+def test_an_older_database_is_brought_up_to_date(metadata_config: MetadataConfig, home: Path) -> None:
+    """What the first revision stored is all there after the others, and a second upgrade cut off half-way goes on."""
+    with open_metadata(metadata_config, home) as opened:
+        opened.catalog("kept").register([SourceFile("a.mp3", "1", 10, title="A")], "run")
+        engine = opened._database.engine
+        with engine.begin() as connection:  # back to the first revision, but for one of the new columns
+            for statement in (
+                "DROP TABLE listed",
+                "DROP TABLE imports",
+                "ALTER TABLE loads DROP COLUMN stale",
+                "UPDATE alembic_version SET version_num = '0001'",
+            ):
+                connection.execute(text(statement))
+    with open_metadata(metadata_config, home) as again:
+        track = again.catalog("kept").track(1)
+        assert track is not None and track.title == "A"
+        test_revisions_build_the_tables(again)
 
 
 def test_a_cut_off_creation_is_completed(metadata_config: MetadataConfig, home: Path) -> None:

@@ -1,186 +1,237 @@
-"""What a listing changes in a catalogue: found out first, written afterwards."""
+"""What a listing changes in a catalogue: staged in a table of its own, found out and written by the database.
 
+So a listing of millions of files costs the driver no memory, and every change is a statement over sets.
+"""
+
+import secrets
+import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    LargeBinary,
+    Select,
+    and_,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
-from ingest.stores.metadata.database import chunks
-from ingest.stores.metadata.schema import catalogs, recordings, tracks
-from ingest.stores.metadata.text import check_uri, clean, fit_version, uri_hash
+from ingest.stores.metadata.database import Database
+from ingest.stores.metadata.schema import catalogs, listed, recordings, tracks
+from ingest.stores.metadata.text import clean, fit_version, uri_hash
 from ingest.stores.records import PlanCounts, SourceFile
 
 TAGS = ("title", "artist", "album", "isrc")
+STAGED_AT_ONCE = 500  # files; SQLite allows 999 variables in older builds
+ABANDONED_S = 86_400  # what a killed process staged is dropped after so long
+SORTED_BYTES = 1_024  # of a uri: MySQL sorts by no more of a text
 
 
-@dataclass
-class Difference:
-    """A listing against the stored tracks; rows are those of `tracks`, joined with the current version."""
+class StagedListing:
+    """A listing in the database, beside the catalogue and not yet part of it; `drop` it afterwards."""
 
-    counts: PlanCounts
-    new: list[SourceFile] = field(default_factory=list)  # by uri
-    changed: list[tuple[Any, SourceFile]] = field(default_factory=list)  # by uri
-    retagged: list[tuple[Any, SourceFile]] = field(default_factory=list)
-    reappeared: list[int] = field(default_factory=list)
-    vanished: list[int] = field(default_factory=list)
+    def __init__(self, database: Database, catalog_id: int) -> None:
+        self._database = database
+        self.catalog_id = catalog_id
+        self.stage = f"{int(time.time()):012d}-{secrets.token_hex(6)}"
+        self.files = self.duplicates = 0
 
+    def fill(self, files: Iterable[SourceFile]) -> None:
+        """Stage the files, the first of each uri. Raises UnusableName for a uri that cannot be stored."""
+        remaining = iter(files)
+        while chunk := list(islice(remaining, STAGED_AT_ONCE)):
+            rows: dict[str, dict[str, Any]] = {}
+            for file in chunk:
+                rows.setdefault(uri_hash(file.uri), self._row(file))
+            new = self._database.write(partial(self._insert, rows=rows))
+            self.files += len(chunk)
+            self.duplicates += len(chunk) - new
 
-def find_difference(connection: Connection, catalog_id: int, files: Iterable[SourceFile]) -> Difference:
-    """What register has to do. Raises UnusableName for a uri that cannot be stored."""
-    listed, duplicates = _by_uri(files)
-    difference = Difference(PlanCounts())
-    unchanged = 0
-    for row in _stored_tracks(connection, catalog_id):
-        file = listed.pop(row.uri, None)
-        if file is None:
-            if row.removed_at is None and row.deleted_at is None:
-                difference.vanished.append(row.track_id)
-            continue
-        changed = row.deleted_at is None and fit_version(file.version) != row.version
-        unchanged += not changed
-        if changed:
-            difference.changed.append((row, file))
-        if row.removed_at is not None:
-            difference.reappeared.append(row.track_id)
-        if any(clean(getattr(file, tag)) != getattr(row, tag) for tag in TAGS):
-            difference.retagged.append((row, file))
-    difference.new = sorted(listed.values(), key=lambda file: file.uri)
-    difference.changed.sort(key=lambda pair: pair[0].uri)
-    difference.counts = PlanCounts(
-        listed=len(difference.new) + len(difference.changed) + unchanged + duplicates,
-        new=len(difference.new),
-        changed=len(difference.changed),
-        unchanged=unchanged,
-        removed=len(difference.vanished),
-        duplicates=duplicates,
-    )
-    return difference
+    def drop(self) -> None:
+        """Forget the listing, and those that processes left behind long ago."""
+        mine = listed.c.catalog_id == self.catalog_id
+        before = f"{int(time.time() - ABANDONED_S):012d}"
+        query = select(listed.c.stage).distinct().where(mine, listed.c.stage < before)
+        abandoned = self._database.read(lambda connection: list(connection.scalars(query)))
+        for left in (self.stage, *abandoned):
+            for digit in "0123456789abcdef":  # no transaction of millions of rows
+                part = and_(mine, listed.c.stage == left, listed.c.uri_hash.startswith(digit))
+                self._database.write(partial(_delete, which=part))
 
-
-def apply_difference(connection: Connection, catalog_id: int, difference: Difference, run_id: str, now: float) -> None:
-    """Write it; ids follow the order of new uris, then of changed ones."""
-    _insert_new(connection, catalog_id, difference.new, run_id)
-    _point_to_changed(connection, catalog_id, difference.changed, run_id)
-    _retag(connection, catalog_id, difference.retagged)
-    _set_removed(connection, catalog_id, difference.vanished, now)
-    _set_removed(connection, catalog_id, difference.reappeared, None)
-
-
-def _by_uri(files: Iterable[SourceFile]) -> tuple[dict[str, SourceFile], int]:
-    """The first file of every uri, and how many repeats there were."""
-    listed: dict[str, SourceFile] = {}
-    count = 0
-    for file in files:
-        check_uri(file.uri)
-        listed.setdefault(file.uri, file)
-        count += 1
-    return listed, count - len(listed)
-
-
-def _stored_tracks(connection: Connection, catalog_id: int) -> Iterable[Any]:
-    current = and_(
-        recordings.c.catalog_id == tracks.c.catalog_id,
-        recordings.c.recording_id == tracks.c.current_recording_id,
-    )
-    columns = [tracks.c[name] for name in ("track_id", "uri", "removed_at", "deleted_at", *TAGS)]
-    query = select(*columns, recordings.c.version).join_from(tracks, recordings, current)
-    return connection.execute(query.where(tracks.c.catalog_id == catalog_id))
-
-
-def _take_ids(connection: Connection, catalog_id: int, track_count: int, recording_count: int) -> tuple[int, int]:
-    """The first of so many free track ids and recording ids."""
-    mine = catalogs.c.catalog_id == catalog_id
-    free = select(catalogs.c.next_track_id, catalogs.c.next_recording_id).where(mine).with_for_update()
-    track_id, recording_id = connection.execute(free).one()
-    taken = {"next_track_id": track_id + track_count, "next_recording_id": recording_id + recording_count}
-    connection.execute(update(catalogs).where(mine).values(taken))
-    return track_id, recording_id
-
-
-def _insert_new(connection: Connection, catalog_id: int, files: list[SourceFile], run_id: str) -> None:
-    if not files:
-        return
-    first_track, first_recording = _take_ids(connection, catalog_id, len(files), len(files))
-    connection.execute(
-        insert(tracks),
-        [
-            {
-                "catalog_id": catalog_id,
-                "track_id": first_track + i,
-                "uri": file.uri,
-                "uri_hash": uri_hash(file.uri),
-                "current_recording_id": first_recording + i,
-                **{tag: clean(getattr(file, tag)) for tag in TAGS},
-            }
-            for i, file in enumerate(files)
-        ],
-    )
-    numbered = [(first_recording + i, first_track + i, file) for i, file in enumerate(files)]
-    _insert_recordings(connection, catalog_id, numbered, run_id)
-
-
-def _insert_recordings(
-    connection: Connection, catalog_id: int, numbered: list[tuple[int, int, SourceFile]], run_id: str
-) -> None:
-    rows = [
-        {
-            "catalog_id": catalog_id,
-            "recording_id": recording_id,
-            "track_id": track_id,
+    def _row(self, file: SourceFile) -> dict[str, Any]:
+        return {
+            "catalog_id": self.catalog_id,
+            "stage": self.stage,
+            "uri_hash": uri_hash(file.uri),
+            "uri": file.uri,
             "version": fit_version(file.version),
             "size_bytes": file.size_bytes,
-            "planned_run_id": run_id,
+            **{tag: clean(getattr(file, tag)) for tag in TAGS},
         }
-        for recording_id, track_id, file in numbered
-    ]
-    if rows:
-        connection.execute(insert(recordings), rows)
 
+    def _insert(self, connection: Connection, rows: dict[str, dict[str, Any]]) -> int:
+        staged = select(listed.c.uri_hash).where(self.mine, listed.c.uri_hash.in_(list(rows)))
+        known = set(connection.scalars(staged))
+        new = [row for key, row in rows.items() if key not in known]
+        if new:
+            connection.execute(insert(listed), new)
+        return len(new)
 
-def _point_to_changed(
-    connection: Connection, catalog_id: int, changed: list[tuple[Any, SourceFile]], run_id: str
-) -> None:
-    """Every changed track's current recording: one that had this version before, or a new one."""
-    if not changed:
-        return
-    known = _known_versions(connection, catalog_id, [row.track_id for row, _ in changed])
-    fresh = [pair for pair in changed if (pair[0].track_id, fit_version(pair[1].version)) not in known]
-    _, first = _take_ids(connection, catalog_id, 0, len(fresh))
-    numbered = [(first + i, row.track_id, file) for i, (row, file) in enumerate(fresh)]
-    _insert_recordings(connection, catalog_id, numbered, run_id)
-    known.update({(track_id, fit_version(file.version)): number for number, track_id, file in numbered})
-    statement = update(tracks).where(tracks.c.catalog_id == catalog_id, tracks.c.track_id == bindparam("track"))
-    connection.execute(
-        statement.values(current_recording_id=bindparam("recording")),
-        [{"track": row.track_id, "recording": known[row.track_id, fit_version(file.version)]} for row, file in changed],
-    )
+    @property
+    def mine(self) -> ColumnElement[bool]:
+        return and_(listed.c.catalog_id == self.catalog_id, listed.c.stage == self.stage)
 
+    def counts(self, connection: Connection) -> PlanCounts:
+        """What `apply` does, or would do."""
 
-def _known_versions(connection: Connection, catalog_id: int, track_ids: list[int]) -> dict[tuple[int, str], int]:
-    known: dict[tuple[int, str], int] = {}
-    query = select(recordings.c.track_id, recordings.c.version, recordings.c.recording_id)
-    for part in chunks(track_ids):
-        mine = query.where(recordings.c.catalog_id == catalog_id, recordings.c.track_id.in_(part))
-        known.update(
-            {(track_id, version): recording_id for track_id, version, recording_id in connection.execute(mine)}
-        )
-    return known
-
-
-def _retag(connection: Connection, catalog_id: int, retagged: list[tuple[Any, SourceFile]]) -> None:
-    if retagged:
-        statement = update(tracks).where(tracks.c.catalog_id == catalog_id, tracks.c.track_id == bindparam("track"))
-        connection.execute(
-            statement.values({tag: bindparam(f"new_{tag}") for tag in TAGS}),
-            [
-                {"track": row.track_id, **{f"new_{tag}": clean(getattr(file, tag)) for tag in TAGS}}
-                for row, file in retagged
-            ],
+        new = _number(connection, self._new(listed.c.uri_hash))
+        changed = _number(connection, self._changed(listed.c.uri_hash))
+        return PlanCounts(
+            listed=self.files,
+            new=new,
+            changed=changed,
+            unchanged=self.files - self.duplicates - new - changed,
+            removed=_number(connection, select(tracks.c.track_id).where(self._vanished())),
+            duplicates=self.duplicates,
         )
 
+    def apply(self, connection: Connection, run_id: str) -> None:
+        """Make the catalogue equal to the listing; ids follow the order of new uris, then of changed ones."""
+        self._set_removed(connection, self._vanished(), time.time())
+        self._set_removed(connection, and_(self._of_catalog(), tracks.c.removed_at.is_not(None), self._is_listed()))
+        self._retag(connection)
+        added = _number(connection, self._new(listed.c.uri_hash))
+        fresh = _number(connection, self._unseen_versions(listed.c.uri_hash))
+        track_id, recording_id = self._take_ids(connection, added, added + fresh)
+        self._insert_new(connection, track_id, recording_id, run_id)
+        self._insert_recordings(connection, self._unseen_versions, tracks.c.track_id, recording_id + added, run_id)
+        self._point_to_changed(connection)
 
-def _set_removed(connection: Connection, catalog_id: int, track_ids: list[int], at: float | None) -> None:
-    for part in chunks(track_ids):
-        mine = update(tracks).where(tracks.c.catalog_id == catalog_id, tracks.c.track_id.in_(part))
-        connection.execute(mine.values(removed_at=at))
+    def _insert_new(self, connection: Connection, track_id: int, recording_id: int, run_id: str) -> None:
+        number = func.row_number().over(order_by=_ORDER) - 1
+        self._insert_recordings(connection, self._new, track_id + number, recording_id, run_id)
+        values = {
+            "catalog_id": literal(self.catalog_id),
+            "track_id": track_id + number,
+            "uri": listed.c.uri,
+            "uri_hash": listed.c.uri_hash,
+            "current_recording_id": recording_id + number,
+            **{tag: listed.c[tag] for tag in TAGS},
+        }
+        connection.execute(insert(tracks).from_select(list(values), self._new(*values.values())))
+
+    def _insert_recordings(
+        self, connection: Connection, which: Any, track_id: ColumnElement[Any], first: int, run_id: str
+    ) -> None:
+        values = {
+            "catalog_id": literal(self.catalog_id),
+            "recording_id": first + func.row_number().over(order_by=_ORDER) - 1,
+            "track_id": track_id,
+            "version": listed.c.version,
+            "size_bytes": listed.c.size_bytes,
+            "planned_run_id": literal(run_id),
+        }
+        connection.execute(insert(recordings).from_select(list(values), which(*values.values())))
+
+    def _point_to_changed(self, connection: Connection) -> None:
+        """Every listed track's current recording becomes the one of the listed version."""
+        of_version = (
+            select(recordings.c.recording_id)
+            .join(listed, and_(self.mine, listed.c.version == recordings.c.version))
+            .where(
+                recordings.c.catalog_id == tracks.c.catalog_id,
+                recordings.c.track_id == tracks.c.track_id,
+                listed.c.uri_hash == tracks.c.uri_hash,
+            )
+        )
+        wanted = of_version.correlate(tracks).scalar_subquery()
+        stale = of_version.where(recordings.c.recording_id != tracks.c.current_recording_id).correlate(tracks).exists()
+        changed = update(tracks).where(self._of_catalog(), tracks.c.deleted_at.is_(None), stale)
+        connection.execute(changed.values(current_recording_id=wanted))
+
+    def _retag(self, connection: Connection) -> None:
+        same = and_(self.mine, listed.c.uri_hash == tracks.c.uri_hash)
+        differs = or_(*(listed.c[tag].is_distinct_from(tracks.c[tag]) for tag in TAGS))
+        said = {tag: select(listed.c[tag]).where(same).correlate(tracks).scalar_subquery() for tag in TAGS}
+        otherwise = select(literal(1)).where(same, differs).correlate(tracks).exists()
+        connection.execute(update(tracks).where(self._of_catalog(), otherwise).values(said))
+
+    def _new(self, *columns: Any) -> Select[Any]:
+        known = and_(tracks.c.catalog_id == listed.c.catalog_id, tracks.c.uri_hash == listed.c.uri_hash)
+        joined = listed.outerjoin(tracks, known)
+        return select(*columns).select_from(joined).where(self.mine, tracks.c.track_id.is_(None))
+
+    def _changed(self, *columns: Any) -> Select[Any]:
+        known = and_(tracks.c.catalog_id == listed.c.catalog_id, tracks.c.uri_hash == listed.c.uri_hash)
+        current = and_(
+            recordings.c.catalog_id == tracks.c.catalog_id, recordings.c.recording_id == tracks.c.current_recording_id
+        )
+        joined = listed.join(tracks, known).join(recordings, current)
+        differs = and_(tracks.c.deleted_at.is_(None), recordings.c.version != listed.c.version)
+        return select(*columns).select_from(joined).where(self.mine, differs)
+
+    def _unseen_versions(self, *columns: Any) -> Select[Any]:
+        """Changed files whose version their track never had."""
+        seen = recordings.alias("seen")
+        before = and_(
+            seen.c.catalog_id == listed.c.catalog_id,
+            seen.c.track_id == tracks.c.track_id,
+            seen.c.version == listed.c.version,
+        )
+        return self._changed(*columns).where(~select(literal(1)).where(before).exists())
+
+    def _vanished(self) -> ColumnElement[bool]:
+        present = and_(tracks.c.removed_at.is_(None), tracks.c.deleted_at.is_(None))
+        return and_(self._of_catalog(), present, ~self._is_listed())
+
+    def _is_listed(self) -> ColumnElement[bool]:
+        same = and_(self.mine, listed.c.uri_hash == tracks.c.uri_hash)
+        return select(literal(1)).select_from(listed).where(same).correlate(tracks).exists()
+
+    def _of_catalog(self) -> ColumnElement[bool]:
+        return tracks.c.catalog_id == self.catalog_id
+
+    def _set_removed(self, connection: Connection, which: ColumnElement[bool], at: float | None = None) -> None:
+        connection.execute(update(tracks).where(which).values(removed_at=at))
+
+    def _take_ids(self, connection: Connection, track_count: int, recording_count: int) -> tuple[int, int]:
+        """The first of so many free track ids and recording ids."""
+        mine = catalogs.c.catalog_id == self.catalog_id
+        free = select(catalogs.c.next_track_id, catalogs.c.next_recording_id).where(mine).with_for_update()
+        track_id, recording_id = connection.execute(free).one()
+        taken = {"next_track_id": track_id + track_count, "next_recording_id": recording_id + recording_count}
+        connection.execute(update(catalogs).where(mine).values(taken))
+        return int(track_id), int(recording_id)
+
+
+def stage(database: Database, catalog_id: int, files: Iterable[SourceFile]) -> StagedListing:
+    """The files as a staged listing; nothing stays behind if they cannot be staged."""
+    listing = StagedListing(database, catalog_id)
+    try:
+        listing.fill(files)
+    except BaseException:
+        listing.drop()
+        raise
+    return listing
+
+
+def _delete(connection: Connection, which: ColumnElement[bool]) -> None:
+    connection.execute(delete(listed).where(which))
+
+
+def _number(connection: Connection, query: Select[Any]) -> int:
+    return int(connection.scalar(select(func.count()).select_from(query.subquery())) or 0)
+
+
+# What ids are given by: the first bytes of the uri, alike in every database, and its hash beyond.
+_ORDER = (func.substr(cast(listed.c.uri, LargeBinary), 1, SORTED_BYTES), listed.c.uri_hash)

@@ -6,6 +6,8 @@
     ledger       what became of a recording under an encoder: the commit of its embeddings
     generations  collection, encoder, index and calibration that are served together
     loads        which recordings a generation's collection holds
+    imports      files that a Milvus server was asked to import into a generation's collection
+    listed       a source's listing while it is compared with the catalogue
     runs         the jobs
 
 A uri can be longer than an index entry may be, so its SHA-256 stands in for it.
@@ -19,6 +21,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Double,
+    Index,
     Integer,
     MetaData,
     String,
@@ -27,7 +30,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = "0001"  # the migration that these tables correspond to
+REVISION = "0002"  # the migration that these tables correspond to
 
 TABLES = MetaData()
 MYSQL: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
@@ -35,6 +38,7 @@ SERIAL = BigInteger().with_variant(Integer, "sqlite")
 
 VERSION_LENGTH = 255
 ENCODER_LENGTH = 64
+CONTENT_HASH_LENGTH = 32
 
 catalogs = Table(
     "catalogs",
@@ -82,7 +86,9 @@ recordings = Table(
     Column("artist", Text),
     Column("album", Text),
     Column("isrc", Text),
+    Column("content_hash", String(CONTENT_HASH_LENGTH)),  # of the decoded samples: the same audio, whatever its file
     UniqueConstraint("catalog_id", "track_id", "version", name="recordings_version"),
+    Index("recordings_content", "catalog_id", "content_hash"),
     **MYSQL,
 )
 
@@ -126,6 +132,37 @@ loads = Table(
     Column("generation_id", BigInteger, primary_key=True, autoincrement=False),
     Column("recording_id", BigInteger, primary_key=True, autoincrement=False),
     Column("segments", BigInteger, nullable=False),
+    Column("stale", Boolean(create_constraint=False)),  # embedded again since
+    **MYSQL,
+)
+
+imports = Table(
+    "imports",
+    TABLES,
+    Column("generation_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("path", Text, nullable=False),  # as Milvus is told
+    Column("recordings", JSON, nullable=False),  # [[recording_id, segments], …]
+    Column("state", String(16), nullable=False),  # written | submitting | submitted | done
+    Column("task", String(64)),
+    Column("attempts", Integer, nullable=False),
+    Column("changed_at", Double, nullable=False),
+    **MYSQL,
+)
+
+listed = Table(
+    "listed",
+    TABLES,
+    Column("catalog_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("stage", String(32), primary_key=True),  # when and by whom: several may list at once
+    Column("uri_hash", String(64), primary_key=True),
+    Column("uri", Text, nullable=False),
+    Column("version", String(VERSION_LENGTH), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("title", Text),
+    Column("artist", Text),
+    Column("album", Text),
+    Column("isrc", Text),
     **MYSQL,
 )
 

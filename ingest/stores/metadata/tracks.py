@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, select, update
 
 from ingest.stores.metadata.database import chunks
-from ingest.stores.metadata.listing import TAGS, apply_difference, find_difference
+from ingest.stores.metadata.listing import TAGS, stage
 from ingest.stores.metadata.schema import generations, loads, recordings, tracks
 from ingest.stores.metadata.scope import CatalogScope
 from ingest.stores.records import PlanCounts, SourceFile, Track
@@ -17,9 +17,12 @@ class TrackRows(CatalogScope):
     """The part of a CatalogStore that speaks of tracks."""
 
     def compare(self, files: Iterable[SourceFile]) -> PlanCounts:
-        """What register would do; writes nothing. Raises UnusableName for a uri that is not Unicode."""
-        listed = list(files)
-        return self._read(lambda connection: find_difference(connection, self.catalog_id, listed)).counts
+        """What register would do; the catalogue stays as it is. Raises UnusableName for a uri that is not Unicode."""
+        staged = stage(self._database, self.catalog_id, files)
+        try:
+            return self._read(staged.counts)
+        finally:
+            staged.drop()
 
     def register(self, files: Iterable[SourceFile], run_id: str) -> PlanCounts:
         """Make the catalogue equal to the listing, in one transaction.
@@ -28,14 +31,17 @@ class TrackRows(CatalogScope):
         this version before), a vanished one keeps answering, one that reappears is present again. Raises
         UnusableName for a uri that is not Unicode.
         """
-        listed = list(files)
+        staged = stage(self._database, self.catalog_id, files)
 
         def work(connection: Connection) -> PlanCounts:
-            difference = find_difference(connection, self.catalog_id, listed)
-            apply_difference(connection, self.catalog_id, difference, run_id, time.time())
-            return difference.counts
+            counts = staged.counts(connection)
+            staged.apply(connection, run_id)
+            return counts
 
-        return self._write(work)
+        try:
+            return self._write(work)
+        finally:
+            staged.drop()
 
     def lookup(self, recording_ids: Iterable[int]) -> dict[int, Track]:
         """The published tracks among these recordings, by recording id."""

@@ -1,0 +1,74 @@
+"""Listings are staged, content is hashed, loads can be stale, and bulk imports are remembered."""
+
+from typing import Any
+
+from alembic import op
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Integer,
+    PrimaryKeyConstraint,
+    String,
+    Text,
+    inspect,
+)
+
+revision = "0002"
+down_revision = "0001"
+
+MYSQL: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+
+
+def upgrade() -> None:
+    _add("recordings", Column("content_hash", String(32)))
+    _index("recordings_content", "recordings", ["catalog_id", "content_hash"])
+    _add("loads", Column("stale", Boolean(create_constraint=False)))
+    _create_imports()
+    _create_listed()
+
+
+def _add(table: str, column: Column[Any]) -> None:
+    """MySQL commits each statement: one that was cut off between two goes on here."""
+    if column.name not in {known["name"] for known in inspect(op.get_bind()).get_columns(table)}:
+        op.add_column(table, column)
+
+
+def _index(name: str, table: str, columns: list[str]) -> None:
+    if name not in {known["name"] for known in inspect(op.get_bind()).get_indexes(table)}:
+        op.create_index(name, table, columns)
+
+
+def _create_imports() -> None:
+    op.create_table(
+        "imports",
+        Column("generation_id", BigInteger, nullable=False, autoincrement=False),
+        Column("number", Integer, nullable=False, autoincrement=False),
+        Column("path", Text, nullable=False),
+        Column("recordings", JSON, nullable=False),
+        Column("state", String(16), nullable=False),
+        Column("task", String(64)),
+        Column("attempts", Integer, nullable=False),
+        Column("changed_at", Double, nullable=False),
+        PrimaryKeyConstraint("generation_id", "number"),
+        if_not_exists=True,
+        **MYSQL,
+    )
+
+
+def _create_listed() -> None:
+    op.create_table(
+        "listed",
+        Column("catalog_id", BigInteger, nullable=False, autoincrement=False),
+        Column("stage", String(32), nullable=False),
+        Column("uri_hash", String(64), nullable=False),
+        Column("uri", Text, nullable=False),
+        Column("version", String(255), nullable=False),
+        Column("size_bytes", BigInteger, nullable=False),
+        *(Column(name, Text) for name in ("title", "artist", "album", "isrc")),
+        PrimaryKeyConstraint("catalog_id", "stage", "uri_hash"),
+        if_not_exists=True,
+        **MYSQL,
+    )
