@@ -6,7 +6,7 @@ from typing import Literal
 
 from ingest.stores import LakeConfig, MetadataConfig, VectorsConfig
 
-Action = Literal["plan", "run", "status", "report", "retry_failed", "promote", "rollback"]
+Action = Literal["plan", "run", "status", "report", "retry_failed", "promote", "rollback", "delete"]
 OnRejects = Literal["exit5", "exit0"]
 
 
@@ -68,13 +68,25 @@ class ProgressConfig:
 
 
 @dataclass
+class DeleteConfig:
+    """What `action=delete` takes out of a catalogue; a run deletes what is `removed` if that is said."""
+
+    track_ids: list[int]
+    uris: list[str]
+    removed: bool  # what the source no longer lists
+    at_most: float  # share of the tracks that may go because they are not listed
+
+
+@dataclass
 class IngestConfig:
     """`python -m ingest`."""
 
     home: str
     action: Action
+    force: bool  # embed all that is listed again
     on_rejects: OnRejects
     error_budget: float | None  # share of the files that may be rejected; None: any
+    delete: DeleteConfig
     catalog: CatalogConfig
     audio: AudioConfig
     encoder: EncoderConfig

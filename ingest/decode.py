@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
@@ -15,6 +16,8 @@ from ingest.config import AudioConfig, CatalogConfig
 from ingest.errors import BadInput, TimedOut, TooShort
 from ingest.fingerprint import SAMPLE_RATE, AudioStream, Tags, Window, cut_windows, denoise_blocks, read_tags
 from ingest.rows import WINDOW_SCHEMA, table
+
+CONTENT_HASH_BYTES = 16
 
 
 class DecodeFiles:
@@ -54,10 +57,19 @@ class DecodeFiles:
             file.seek(0)
             stream = AudioStream(file, max_s=self.audio.max_hours * 3600)
             blocks = _Counted(self._denoised(stream), self.file_timeout_s, self.clock)
+            content = hashlib.blake2b(digest_size=CONTENT_HASH_BYTES)
             for window in cut_windows(blocks, self.padding, self.audio.window_s):
-                yield self._row(window, blocks, stream, tags)
+                content.update(self._own(window).tobytes())
+                yield self._row(window, blocks, stream, tags, content.hexdigest())
 
-    def _row(self, window: Window, blocks: _Counted, stream: AudioStream, tags: Tags) -> dict[str, Any]:
+    def _own(self, window: Window) -> np.ndarray:
+        """A window's samples without its surroundings."""
+        before, after = self.padding
+        return window.samples[before : len(window.samples) - after]
+
+    def _row(
+        self, window: Window, blocks: _Counted, stream: AudioStream, tags: Tags, content_hash: str
+    ) -> dict[str, Any]:
         row = {
             "window": window.index,
             "first_segment": window.first_segment,
@@ -69,7 +81,8 @@ class DecodeFiles:
             return row
         if blocks.duration_s < self.audio.min_s:
             raise TooShort(f"{blocks.duration_s:.2f} s of audio, less than {self.audio.min_s:g} s")
-        return row | {"duration_s": blocks.duration_s, "truncated": stream.truncated} | asdict(tags)
+        found = {"duration_s": blocks.duration_s, "truncated": stream.truncated, "content_hash": content_hash}
+        return row | found | asdict(tags)
 
     def _denoised(self, blocks: Iterable[np.ndarray]) -> Iterable[np.ndarray]:
         return denoise_blocks(blocks) if self.audio.denoise else blocks

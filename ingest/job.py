@@ -13,6 +13,7 @@ from itertools import islice
 
 from ingest.catalog import Listing, list_catalog
 from ingest.config import IngestConfig
+from ingest.deletion import delete_tracks, to_delete, vanished
 from ingest.errors import ErrorBudgetSpent, InfrastructureError, PreflightError, RefrainError
 from ingest.load import fill, generation_to_fill
 from ingest.model import Model, read_model
@@ -39,10 +40,10 @@ class Stores:
 
 
 def run(config: IngestConfig, stop: StopSignal) -> RunRecord:
-    """Do what changes a catalogue: `action=run`, `retry_failed`, `promote`, `rollback`. Returns the run's record.
+    """Do what changes a catalogue: `action=run`, `retry_failed`, `promote`, `rollback`, `delete`.
 
-    Raises PreflightError (also CatalogLocked) before anything was begun, InfrastructureError or ErrorBudgetSpent after
-    it, Stopped on SIGTERM.
+    Returns the run's record. Raises PreflightError (also CatalogLocked) before anything was begun, InfrastructureError
+    or ErrorBudgetSpent after it, Stopped on SIGTERM.
     """
     model = read_model(config.encoder)
     with open_stores(config) as stores, stores.catalog.lock():
@@ -84,6 +85,8 @@ class Job:
                 self._switch(to_promote(self.stores.catalog))
             case "rollback":
                 self._switch(to_roll_back_to(self.stores.catalog))
+            case "delete":
+                self._delete(to_delete(self.config.delete, self.stores.catalog))
             case "retry_failed":
                 self.stores.catalog.forget_rejects(self.model.checksum)
                 self._ingest()
@@ -95,6 +98,8 @@ class Job:
         with Progress(every_s=self.config.progress.every_s) as progress:
             with self.current.stage("list"):
                 listing = self._list(progress)
+            if self.config.force:
+                catalog.forget_done(encoder)
             progress.begin(write_manifest(catalog.pending(encoder), self.current.directory / "manifest.parquet"))
             try:
                 if progress.total:
@@ -167,6 +172,20 @@ class Job:
         self._fill(generation)
         with self.current.stage("publish"):
             self.current.record.counts.published = publish(generation, catalog, vectors)
+        if self.config.delete.removed:
+            self._delete(vanished(self.config.delete, catalog))
+
+    def _delete(self, track_ids: list[int]) -> None:
+        catalog, vectors = self.stores.catalog, self.stores.vectors
+        with self.current.stage("delete"):
+            delete_tracks(track_ids, catalog, vectors)
+        with self.current.stage("verify"):
+            active = catalog.active_generation()
+            if active:
+                verify(active, catalog, vectors)
+        self.current.record.counts.deleted = len(track_ids)
+        if self.config.action == "delete":
+            self.current.record.message = f"{len(track_ids):,} tracks deleted"
 
     def _fill(self, generation: Generation) -> None:
         """Bring a generation up to the ledger, and make sure that it is there."""
@@ -186,6 +205,7 @@ class Job:
         self.current.record.message = f"{generation.collection} answers now"
 
     def _report_rejects(self, listing: Listing) -> None:
+        self.current.set_same_audio(self.stores.catalog.same_audio(self.model.checksum))
         unusable = [RejectLine(entry.uri, entry.code, entry.reason) for entry in listing.unusable]
         stored = self.stores.catalog.rejects(self.model.checksum)
         self.current.set_rejects([*unusable, *(RejectLine(row.uri, row.code, row.reason) for row in stored)])

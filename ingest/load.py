@@ -87,6 +87,9 @@ def _upsert(batch: Sequence[Load], generation: Generation, vectors: Vectors, lak
     # A retried stage may have written a window into two files that are both named, for other windows.
     keys, places = np.unique(np.concatenate([part.keys for part in parts]), return_index=True)
     _check_counts(batch, keys)
+    replaced = [load.recording_id for load in batch if load.replaces]
+    if replaced:  # the keys of before need not be those of now
+        vectors.delete_recordings(generation.collection, replaced)
     rows = np.concatenate([part.vectors for part in parts])[places]
     peaks = np.concatenate([part.peaks for part in parts])[places]
     vectors.upsert(generation.collection, keys, rows, peaks)

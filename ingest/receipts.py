@@ -9,6 +9,8 @@ from typing import Any
 from ingest.errors import SilentAudio
 from ingest.stores import Done, Reject
 
+DESCRIBED = ("duration_s", "truncated", "title", "artist", "album", "isrc", "content_hash")
+
 
 @dataclass
 class _Seen:
@@ -87,6 +89,6 @@ class Receipts:
                 segments=seen.stored,
                 windows=len(seen.windows),
                 lake_files=tuple(sorted(seen.lake_files)),
-                **{name: last[name] for name in ("duration_s", "truncated", "title", "artist", "album", "isrc")},
+                **{name: last[name] for name in DESCRIBED},
             )
         )

@@ -35,7 +35,7 @@ def summary_line(record: RunRecord) -> str:
     counts = record.counts
     if record.state != "done":
         return f"run {record.run_id} {STATES[record.state]}" + (f": {record.message}" if record.message else "")
-    if record.action in ("promote", "rollback"):
+    if record.action in ("promote", "rollback", "delete"):
         return record.message or record.action
     if not counts.listed and not counts.rejected:
         return "the source lists no audio: 0 tracks" + (f"; {counts.removed:,} removed" if counts.removed else "")
@@ -67,7 +67,12 @@ def report_text(record: RunRecord) -> str:
         f" {counts.unchanged:,} unchanged), {counts.removed:,} removed, {counts.skipped:,} not audio",
         f"done      {counts.done:,} tracks, {record.audio_s / 3600:.2f} h of audio, {counts.segments:,} vectors,"
         f" {speed_x(record):,.0f}× real time",
-        f"published {counts.published:,}",
+        f"published {counts.published:,}" + (f", deleted {counts.deleted:,}" if counts.deleted else ""),
+        *(
+            [f"same      {counts.same_audio:,} files hold the audio of another (same_audio.csv)"]
+            if counts.same_audio
+            else []
+        ),
         f"rejected  {counts.rejected:,}" + (f": {_codes(record)}" if counts.rejected else ""),
         *(f"  {line}" for line in reject_lines(record)),
         "",

@@ -1,7 +1,7 @@
 """The rows between the stages: one a window until the sink, and one for each file that is bad input.
 
-Every row carries the fields of FILE_FIELDS; title … truncated are filled in the last window of a file alone, code and
-reason in a reject alone (its window is −1).
+Every row carries the fields of FILE_FIELDS; truncated … content_hash are filled in the last window of a file alone,
+code and reason in a reject alone (its window is −1).
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ FILE_FIELDS = [
     ("artist", pa.string()),
     ("album", pa.string()),
     ("isrc", pa.string()),
+    ("content_hash", pa.string()),
     ("code", pa.string()),
     ("reason", pa.string()),
 ]

@@ -73,6 +73,8 @@ class Counts:
     skipped: int = 0  # listed by the source, but not audio by their suffix
     done: int = 0  # embedded by this run
     rejected: int = 0  # files of the listing that stand rejected, by this run or an earlier one
+    same_audio: int = 0  # files that hold the same samples as another one
+    deleted: int = 0  # tracks taken out by this run
     published: int = 0  # tracks whose answer changed with this run
     segments: int = 0  # vectors written by this run
 
@@ -180,6 +182,20 @@ class Run:
         self.record.reject_codes = dict(codes.most_common())
         self.record.counts.rejected = codes.total()
         self.record.first_rejects = first
+
+    def set_same_audio(self, files: Iterable[tuple[str, str]]) -> None:
+        """Write same_audio.csv: files with the same samples stand beside each other."""
+        found = 0
+        path = self.directory / "same_audio.csv"
+        with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(("content_hash", "uri"))
+            for row in files:
+                rows.writerow(row)
+                found += 1
+        self.record.counts.same_audio = found
+        if not found:
+            path.unlink()
 
     def finish(self, state: State, message: str | None = None) -> None:
         """Close the record; the reports are written from it by `ingest.report.write_reports`."""

@@ -54,6 +54,7 @@ class Done:
     artist: str | None = None
     album: str | None = None
     isrc: str | None = None
+    content_hash: str | None = None  # of the decoded samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class Load:
     recording_id: int
     segments: int
     lake_files: tuple[str, ...]
+    replaces: bool = False  # the collection holds vectors of it that were embedded before
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,10 @@ def test_values_become_what_the_field_wants() -> None:
         ("vectors.index_params.M.x=1", "unknown option"),
         ("vectors=faiss", "vectors must be one of milvus, milvus_lite, not 'faiss'"),
         ("vectors=", "vectors must be one of"),
-        ("action=go", "action must be one of plan, run, status, report, retry_failed, promote, rollback, not 'go'"),
+        (
+            "action=go",
+            "action must be one of plan, run, status, report, retry_failed, promote, rollback, delete, not 'go'",
+        ),
         ("compute.num_cpus=two", "compute.num_cpus must be a whole number, not 'two'"),
         ("compute.num_cpus=2.5", "compute.num_cpus must be a whole number"),
         ("compute.embed_batch=null", "compute.embed_batch must be a whole number"),
@@ -195,5 +198,5 @@ class Unfilled:
 
 def test_a_schema_that_the_files_do_not_fill_is_named() -> None:
     """A dataclass that asks for more or less than the files say is a ConfigurationError, not a TypeError."""
-    with pytest.raises(ConfigurationError, match="unknown option on_rejects"):
+    with pytest.raises(ConfigurationError, match="unknown option force"):
         compose("ingest", ["home=h"], Unfilled)

@@ -13,7 +13,7 @@ from ingest.fingerprint import SEGMENT_HOP
 from ingest.fingerprint.pcm import to_float
 from ingest.rows import WINDOW_SCHEMA
 from tests.fingerprint.encoders import NARROW
-from tests.fingerprint.signals import melody, pcm_wav
+from tests.fingerprint.signals import Form, encode, melody, pcm_wav
 from tests.stages.world import BAD, GOOD, decoder, work
 
 CORE = 8 * SEGMENT_HOP  # 4 s in whole segments
@@ -139,3 +139,16 @@ def test_denoising_is_an_option(tmp_path: Path) -> None:
         return to_float(np.frombuffer(last["samples"], np.int16))[-16_000:-8_000]
 
     assert np.std(ending(decoder(denoise=True))) < 0.5 * np.std(ending(decoder()))
+
+
+def test_the_content_is_known_by_its_samples(music: Path, tmp_path: Path) -> None:
+    """The same samples in another container, with other tags, have one hash; other samples have another."""
+    samples = melody(9.0, seed=4)
+    copies = [tmp_path / "a.wav", tmp_path / "b.flac"]
+    copies[0].write_bytes(encode(samples[None], Form("wav", "pcm_s16le", 8_000)))
+    copies[1].write_bytes(encode(samples[None], Form("flac", "flac", 8_000)))
+    tags = FLAC(copies[1])
+    tags["title"] = "Another name"
+    tags.save()
+    hashes = [list(decoder().rows(1, str(path)))[-1]["content_hash"] for path in (*copies, music / "song.mp3")]
+    assert hashes[0] == hashes[1] != hashes[2] and len(hashes[0]) == 32

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ingest.receipts import Receipts
 from ingest.stores import Done, Reject
 
-TAGS = {"title": None, "artist": "Someone", "album": None, "isrc": None}
+TAGS = {"title": None, "artist": "Someone", "album": None, "isrc": None, "content_hash": None}
 
 
 @dataclass(frozen=True)

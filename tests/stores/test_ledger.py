@@ -116,3 +116,14 @@ def test_runs_are_remembered(catalog: CatalogStore) -> None:
     assert middle.ended_at is not None
     assert middle.ended_at >= middle.started_at
     assert len(catalog.runs(limit=1)) == 1
+
+
+def test_files_with_the_same_audio_are_found(catalog: CatalogStore) -> None:
+    """Present files whose samples have one hash stand together by hash; a file alone, a removed and a reject do not."""
+    catalog.register([SourceFile(uri, "1", 10) for uri in "abcdef"], "run")
+    hashes = {1: "x", 2: "y", 3: "x", 4: "z", 5: "z"}
+    done = [Done(number, 10, 1, ("f",), 1.0, content_hash=found) for number, found in hashes.items()]
+    catalog.commit(ENCODER, done, [Reject(6, "unreadable", "?")], "run")
+    assert list(catalog.same_audio(ENCODER)) == [("x", "a"), ("x", "c"), ("z", "d"), ("z", "e")]
+    catalog.register([SourceFile(uri, "1", 10) for uri in "abcdf"], "run")
+    assert list(catalog.same_audio(ENCODER)) == [("x", "a"), ("x", "c")]

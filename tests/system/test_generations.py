@@ -1,13 +1,15 @@
 """Filling, verifying, promoting and rolling back generations on real stores, without Ray."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ingest.errors import PreflightError, VerificationError
+from ingest.config import DeleteConfig
+from ingest.deletion import delete_tracks, to_delete
+from ingest.errors import ConfigurationError, PreflightError, VerificationError
 from ingest.fingerprint import vector_key
 from ingest.load import fill
 from ingest.publish import activate, drop_superseded, publish, to_promote, to_roll_back_to
@@ -129,3 +131,65 @@ def _answers(shop: Shop) -> tuple[str, set[str], int]:
     assert active is not None
     uris = {track.uri for track in shop.catalog.lookup(range(1, 20)).values()}
     return active.collection, uris, shop.vectors.count(active.collection)
+
+
+def test_deleted_tracks_leave_both_sides(shop: Shop) -> None:
+    """What is deleted while a second generation waits is gone from what answers at once, and does not come back with
+    the other one, promoted or rolled back to.
+    """
+    versions = {"a": "1", "b": "1", "c": "1"}
+    shop.embed("old", versions)
+    first = shop.generation("old", "first")
+    shop.fill(first)
+    publish(first, shop.catalog, shop.vectors)
+    shop.embed("new", versions)
+    second = shop.generation("new", "second")
+    shop.fill(second)
+    publish(second, shop.catalog, shop.vectors)
+    delete_tracks([1], shop.catalog, shop.vectors)
+    assert sorted(shop.catalog.lookup([1, 2, 3])) == [2, 3]
+    for generation in (first, second):
+        assert shop.vectors.count(generation.collection) == 2 * SEGMENTS
+    shop.switch(to_promote(shop.catalog))
+    delete_tracks([2], shop.catalog, shop.vectors)
+    assert shop.vectors.count("second") == SEGMENTS
+    shop.switch(to_roll_back_to(shop.catalog))
+    assert shop.vectors.count("first") == SEGMENTS and sorted(shop.catalog.lookup([1, 2, 3])) == [3]
+
+
+def test_what_is_embedded_again_replaces_what_was_loaded(shop: Shop) -> None:
+    """After a forced run the collection holds the new vectors under the keys of the new ones, and none of the old."""
+    shop.embed("old", {"a": "1", "b": "1"})
+    first = shop.generation("old", "first")
+    shop.fill(first)
+    publish(first, shop.catalog, shop.vectors)
+    assert shop.catalog.forget_done("old") == 2
+    assert [work.recording_id for work in shop.catalog.pending("old")] == [1, 2]
+    assert sorted(shop.catalog.lookup([1, 2])) == [1, 2]  # they answer meanwhile
+    fewer = SEGMENTS - 2
+    rows = np.eye(DIM, dtype=np.float32)[:fewer]
+    unit = LakeUnit(1, 0, np.arange(1, fewer + 1, dtype=np.int32), rows, random_peaks(fewer))
+    file = shop.lake.write("old", [unit]).file
+    shop.catalog.commit("old", [Done(1, fewer, 1, (file,), 3.0)], [], "again")
+    assert [(load.recording_id, load.replaces) for load in shop.catalog.to_load(first.generation_id)] == [(1, True)]
+    shop.fill(first)
+    held = shop.vectors.fetch("first", np.array([vector_key(1, n) for n in range(SEGMENTS)], np.int64), strong=True)
+    assert held.keys.tolist() == [vector_key(1, n) for n in range(1, fewer + 1)]
+    assert np.allclose(held.vectors, rows)
+    assert shop.catalog.to_load(first.generation_id) == []
+
+
+def test_what_is_to_be_deleted(shop: Shop) -> None:
+    """Ids, uris and what vanished add up; an unknown one deletes nothing, and a source that lost too much is none."""
+    shop.embed("old", {"a": "1", "b": "1", "c": "1", "d": "1"})
+    wanted = DeleteConfig(track_ids=[2], uris=["a", "b"], removed=False, at_most=0.2)
+    assert to_delete(wanted, shop.catalog) == [1, 2]
+    with pytest.raises(ConfigurationError, match="no track 9, x"):
+        to_delete(replace(wanted, track_ids=[9, 2], uris=["x"]), shop.catalog)
+    with pytest.raises(ConfigurationError, match=r"needs delete\.track_ids"):
+        to_delete(replace(wanted, track_ids=[], uris=[]), shop.catalog)
+    shop.embed("old", {"a": "1", "b": "1", "c": "1"})
+    gone = replace(wanted, track_ids=[], uris=[], removed=True)
+    with pytest.raises(PreflightError, match="1 of 4 tracks are no longer listed"):
+        to_delete(gone, shop.catalog)
+    assert to_delete(replace(gone, at_most=0.25), shop.catalog) == [4]

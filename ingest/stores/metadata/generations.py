@@ -83,21 +83,22 @@ class GenerationRows(CatalogScope):
         self._write(work)
 
     def to_load(self, generation_id: int) -> list[Load]:
-        """Recordings that are done and current or published, but not yet loaded, by recording id."""
+        """Recordings that are done and current or published, but not loaded as they are now, by recording id."""
         encoder = select(generations.c.encoder).where(generations.c.generation_id == generation_id).scalar_subquery()
-        is_loaded = exists().where(
-            loads.c.generation_id == generation_id, loads.c.recording_id == ledger.c.recording_id
-        )
+        held = and_(loads.c.generation_id == generation_id, loads.c.recording_id == ledger.c.recording_id)
         query = (
-            select(ledger.c.recording_id, ledger.c.segments, ledger.c.lake_files)
+            select(ledger.c.recording_id, ledger.c.segments, ledger.c.lake_files, loads.c.stale)
+            .select_from(ledger)
             .join(recordings, _same_recording(ledger))
             .join(tracks, _track_of_recording())
+            .outerjoin(loads, held)
             .where(ledger.c.catalog_id == self.catalog_id, ledger.c.encoder == encoder)
-            .where(ledger.c.state == "done", _is_wanted(), ~is_loaded)
+            .where(ledger.c.state == "done", _is_wanted())
+            .where(or_(loads.c.recording_id.is_(None), loads.c.stale.is_(True)))
             .order_by(ledger.c.recording_id)
         )
         rows = self._read(lambda connection: connection.execute(query).all())
-        return [Load(row.recording_id, row.segments, tuple(row.lake_files)) for row in rows]
+        return [Load(row.recording_id, row.segments, tuple(row.lake_files), bool(row.stale)) for row in rows]
 
     def mark_loaded(self, generation_id: int, segments: Mapping[int, int]) -> None:
         """Record the stored segments of each recording; repeating it changes nothing."""

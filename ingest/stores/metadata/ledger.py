@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Select, and_, bindparam, case, delete, func, 
 
 from ingest.stores.metadata.database import chunks
 from ingest.stores.metadata.listing import TAGS
-from ingest.stores.metadata.schema import ledger, recordings, tracks
+from ingest.stores.metadata.schema import generations, ledger, loads, recordings, tracks
 from ingest.stores.metadata.scope import CatalogScope
 from ingest.stores.metadata.text import clean
 from ingest.stores.records import CatalogCounts, Done, Reject, Rejected, Work
@@ -50,6 +50,8 @@ class LedgerRows(CatalogScope):
             outcomes = [_done_row(row) for row in done]
             outcomes += [_reject_row(row) for row in rejects if row.recording_id not in finished]
             self._replace(connection, encoder, outcomes, before, run_id)
+            again = [row.recording_id for row in done if row.recording_id in before]
+            _mark_stale(connection, self.catalog_id, encoder, again)
             _describe(connection, self.catalog_id, done)
 
         self._write(work)
@@ -60,6 +62,25 @@ class LedgerRows(CatalogScope):
         query = _present(select(*columns), self.catalog_id, encoder).where(ledger.c.state == "rejected")
         rows = self._read(lambda connection: connection.execute(query).all())
         return sorted((Rejected(**row._mapping) for row in rows), key=lambda reject: reject.uri)
+
+    def same_audio(self, encoder: str) -> Iterator[tuple[str, str]]:
+        """(content hash, uri) of present files that hold the same samples as another one, by hash and uri."""
+        of_mine = _present(select(recordings.c.content_hash), self.catalog_id, encoder)
+        shared = of_mine.group_by(recordings.c.content_hash).having(func.count() > 1).subquery()
+        query = (
+            _present(select(recordings.c.content_hash, tracks.c.uri), self.catalog_id, encoder)
+            .where(recordings.c.content_hash.in_(select(shared.c.content_hash)))
+            .order_by(recordings.c.content_hash, tracks.c.track_id)
+        )
+        rows = self._read(lambda connection: connection.execute(query).all())
+        yield from ((row.content_hash, row.uri) for row in rows)
+
+    def forget_done(self, encoder: str) -> int:
+        """Make everything that is listed pending again; it keeps answering as it is until then. How many."""
+        mine = _present(select(recordings.c.recording_id), self.catalog_id, encoder).subquery()
+        listed = ledger.c.recording_id.in_(select(mine.c.recording_id))
+        query = update(ledger).where(*self._mine(encoder), ledger.c.state != "retry", listed).values(state="retry")
+        return self._write(lambda connection: connection.execute(query).rowcount)
 
     def forget_rejects(self, encoder: str) -> int:
         """Make all rejects pending again; how many."""
@@ -145,6 +166,16 @@ class LedgerRows(CatalogScope):
             connection.execute(insert(ledger), rows)
 
 
+def _mark_stale(connection: Connection, catalog_id: int, encoder: str, recording_ids: Sequence[int]) -> None:
+    """What collections hold of recordings that were embedded again is to be loaded anew."""
+    mine = select(generations.c.generation_id).where(
+        generations.c.catalog_id == catalog_id, generations.c.encoder == encoder
+    )
+    for part in chunks(recording_ids):
+        held = loads.c.generation_id.in_(mine), loads.c.recording_id.in_(part)
+        connection.execute(update(loads).where(*held).values(stale=True))
+
+
 def _present(query: Select[Any], catalog_id: int, encoder: str) -> Select[Any]:
     """The query over tracks that are listed, their current recordings, and the ledger rows these may have."""
     is_current = and_(
@@ -201,7 +232,7 @@ def _describe(connection: Connection, catalog_id: int, done: Sequence[Done]) -> 
         statement = update(recordings).where(
             recordings.c.catalog_id == catalog_id, recordings.c.recording_id == bindparam("recording")
         )
-        found = ("duration_s", "truncated", *TAGS)
+        found = ("duration_s", "truncated", "content_hash", *TAGS)
         connection.execute(
             statement.values({name: bindparam(f"new_{name}") for name in found}),
             [
@@ -209,6 +240,7 @@ def _describe(connection: Connection, catalog_id: int, done: Sequence[Done]) -> 
                     "recording": row.recording_id,
                     "new_duration_s": row.duration_s,
                     "new_truncated": row.truncated,
+                    "new_content_hash": row.content_hash,
                     **{f"new_{tag}": clean(getattr(row, tag)) for tag in TAGS},
                 }
                 for row in done

@@ -10,6 +10,7 @@ from ingest.stores.metadata.database import chunks
 from ingest.stores.metadata.listing import TAGS, stage
 from ingest.stores.metadata.schema import generations, loads, recordings, tracks
 from ingest.stores.metadata.scope import CatalogScope
+from ingest.stores.metadata.text import uri_hash
 from ingest.stores.records import PlanCounts, SourceFile, Track
 
 
@@ -70,6 +71,12 @@ class TrackRows(CatalogScope):
         row = self._read(lambda connection: connection.execute(query).one_or_none())
         return None if row is None else _track(row)
 
+    def present_tracks(self) -> int:
+        """How many tracks the source lists."""
+        listed = and_(tracks.c.removed_at.is_(None), tracks.c.deleted_at.is_(None))
+        query = select(func.count()).where(tracks.c.catalog_id == self.catalog_id, listed)
+        return self._read(lambda connection: int(connection.scalar(query) or 0))
+
     def removed_tracks(self) -> list[int]:
         """Ids of tracks that the source no longer lists and that still answer."""
         query = select(tracks.c.track_id).where(
@@ -78,6 +85,32 @@ class TrackRows(CatalogScope):
             tracks.c.deleted_at.is_(None),
         )
         return self._read(lambda connection: list(connection.scalars(query.order_by(tracks.c.track_id))))
+
+    def tracks_of(self, uris: Sequence[str]) -> dict[str, int]:
+        """Track ids by uri; unknown and deleted ones are left out."""
+        wanted = {uri_hash(uri): uri for uri in uris}
+        query = select(tracks.c.uri_hash, tracks.c.track_id).where(
+            tracks.c.catalog_id == self.catalog_id, tracks.c.deleted_at.is_(None)
+        )
+
+        def work(connection: Connection) -> dict[str, int]:
+            found: dict[str, int] = {}
+            for part in chunks(list(wanted)):
+                rows = connection.execute(query.where(tracks.c.uri_hash.in_(part)))
+                found.update((wanted[row.uri_hash], row.track_id) for row in rows)
+            return found
+
+        return self._read(work)
+
+    def known_tracks(self, track_ids: Sequence[int]) -> set[int]:
+        """Those of the ids that are tracks and not deleted."""
+        query = select(tracks.c.track_id).where(tracks.c.catalog_id == self.catalog_id, tracks.c.deleted_at.is_(None))
+
+        def work(connection: Connection) -> set[int]:
+            parts = chunks(list(track_ids))
+            return {found for part in parts for found in connection.scalars(query.where(tracks.c.track_id.in_(part)))}
+
+        return self._read(work)
 
     def remove_tracks(self, track_ids: Sequence[int]) -> list[int]:
         """Tombstone tracks: unpublished at once and never ingested again.

@@ -1,0 +1,50 @@
+"""What is to leave a catalogue, by id, by uri, or because its source no longer lists it; and how it leaves.
+
+A deleted track is a tombstone: it stops answering with the next look of the service, a run does not bring it back, and
+generations that do not answer drop its vectors when they are promoted or rolled back to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ingest.config import DeleteConfig
+from ingest.errors import ConfigurationError, PreflightError
+from ingest.publish import drop_superseded
+from ingest.stores import CatalogStore, Vectors
+
+NAMED = 5  # unknown tracks that an error names
+
+
+def to_delete(wanted: DeleteConfig, catalog: CatalogStore) -> list[int]:
+    """Track ids, ascending. Raises ConfigurationError for one that the catalogue does not have, or if none is named."""
+    if not (wanted.track_ids or wanted.uris or wanted.removed):
+        raise ConfigurationError("action=delete needs delete.track_ids=[…], delete.uris=[…] or delete.removed=true")
+    by_uri = catalog.tracks_of(wanted.uris)
+    known = catalog.known_tracks(wanted.track_ids)
+    unknown = [str(number) for number in wanted.track_ids if number not in known]
+    unknown += [uri for uri in wanted.uris if uri not in by_uri]
+    if unknown:
+        more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
+        raise ConfigurationError(f"catalogue {catalog.name} has no track {', '.join(unknown[:NAMED])}{more}")
+    return sorted({*known, *by_uri.values(), *(vanished(wanted, catalog) if wanted.removed else ())})
+
+
+def vanished(wanted: DeleteConfig, catalog: CatalogStore) -> list[int]:
+    """The tracks that the source no longer lists; PreflightError if they are too many to be believed."""
+    gone, present = catalog.removed_tracks(), catalog.present_tracks()
+    share = len(gone) / max(1, len(gone) + present)
+    if share > wanted.at_most:
+        raise PreflightError(
+            f"{len(gone)} of {len(gone) + present} tracks are no longer listed, more than"
+            f" delete.at_most={wanted.at_most:g} allows: is the source complete? Nothing was deleted"
+        )
+    return gone
+
+
+def delete_tracks(track_ids: Sequence[int], catalog: CatalogStore, vectors: Vectors) -> None:
+    """Tombstones first, so that nobody is answered with them; then the vectors of what answers or is to."""
+    catalog.remove_tracks(track_ids)
+    for generation in catalog.generations():
+        if generation.state in ("active", "ready") and vectors.exists(generation.collection):
+            drop_superseded(generation, catalog, vectors)
