@@ -15,7 +15,7 @@ from ingest.errors import ConfigurationError, RefrainError
 from ingest.measure import bytes_per_second, measure
 from ingest.plan import Plan, make_plan
 from ingest.report import reject_lines, report_text, summary_line, write_reports
-from ingest.runs import RunRecord, latest_runs, runs_folder
+from ingest.runs import RunRecord, latest_runs, runs_of
 from ingest.status import known_encoder, status_text
 from ingest.stop import ExitCode, Stopped, StopSignal
 from ingest.stores import open_metadata
@@ -93,7 +93,7 @@ def plan(config: IngestConfig) -> Plan:
     with open_metadata(config.metadata, config.home_dir) as metadata:
         store = metadata.catalog(config.catalog.name)
         counts = store.compare(census)
-        encoder = known_encoder(store, config.home_dir)
+        encoder = known_encoder(store, config.home_root)
         left = store.counts(encoder).pending if encoder else counts.unchanged
     rates = bytes_per_second(config.catalog, census.kinds)
     return make_plan(config, listing, census, counts, left, rates, measure(config, census.kinds))
@@ -101,13 +101,12 @@ def plan(config: IngestConfig) -> Plan:
 
 def report(config: IngestConfig) -> None:
     """Write the report of the last run again, and print it."""
-    runs = latest_runs(config.home_dir, config.catalog.name, 1)
+    runs = latest_runs(config.home_root, config.catalog.name, 1)
     if not runs:
-        folder = runs_folder(config.home_dir)
-        raise ConfigurationError(f"there is no run of catalogue {config.catalog.name!r} in {str(folder)!r}")
+        raise ConfigurationError(f"there is no run of catalogue {config.catalog.name!r} in {config.home!r}")
     write_reports(runs[0])
     print(report_text(runs[0].record))
-    print(f"\n{runs[0].directory / 'report.html'}")
+    print(f"\n{runs[0].files.place('report.html')}")
 
 
 def run(config: IngestConfig, stop: StopSignal, job: Job | None) -> int:
@@ -116,7 +115,7 @@ def run(config: IngestConfig, stop: StopSignal, job: Job | None) -> int:
     for line in reject_lines(record):
         print(f"rejected: {line}")
     print(summary_line(record))
-    print(f"report: {runs_folder(config.home_dir) / record.run_id / 'report.html'}")
+    print(f"report: {runs_of(config.home_root).place(f'{record.run_id}/report.html')}")
     rejected = record.counts.rejected > 0 and config.on_rejects == "exit5"
     return ExitCode.REJECTS if rejected else ExitCode.DONE
 

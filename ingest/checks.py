@@ -40,6 +40,7 @@ RANGES = {
 def check(config: IngestConfig) -> None:
     """Raises ConfigurationError for a value that cannot work, naming the option; makes the home if need be."""
     check_catalog_name(config.catalog.name)
+    _check_remote_home(config)
     for option, (low, high) in RANGES.items():
         _check_range(config, option, low, high)
     weights = config.encoder.weights
@@ -50,9 +51,22 @@ def check(config: IngestConfig) -> None:
     _check_home(config)
 
 
+def _check_remote_home(config: IngestConfig) -> None:
+    """A home elsewhere holds the lake and the runs; the rest must be servers."""
+    if config.home_is_local:
+        return
+    wrong = [name for name, local in (("metadata=mysql", "sqlite"), ("vectors=milvus", "milvus_lite"))
+             if local in (config.metadata.kind, config.vectors.kind)]  # fmt: skip
+    if wrong:
+        raise ConfigurationError(f"home={config.home} is not on this machine: it needs {' and '.join(wrong)}")
+    config.lake.uri = config.lake.uri or f"{config.home_root}/lake"
+
+
 def _check_home(config: IngestConfig) -> None:
     if not config.home:
         raise ConfigurationError("home is empty: say home=DIR, the folder that everything is written to")
+    if not config.home_is_local:
+        return
     home = config.home_dir
     if config.action in ("status", "report"):
         if not home.is_dir():

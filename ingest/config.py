@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Literal
 
 from ingest.stores import LakeConfig, MetadataConfig, VectorsConfig
@@ -45,6 +46,7 @@ class ComputeConfig:
     """Where the work runs and how much of it at once."""
 
     address: str  # `local`: a Ray of our own in this process's machine; else the address of a cluster
+    shared_disk: bool  # of a cluster: every node sees home and folders under the same path
     num_cpus: int | None  # of the local Ray; None: all
     object_store_mb: int | None  # of the local Ray; None: Ray decides
     decode_actors: int | None  # None: as many as the CPUs allow
@@ -97,6 +99,15 @@ class IngestConfig:
     progress: ProgressConfig
 
     @property
+    def home_is_local(self) -> bool:
+        return "://" not in self.home
+
+    @property
+    def home_root(self) -> Path | str:
+        """Where everything is written: an absolute path (`~` and `$` are letters like others), or a URL."""
+        return self.home_dir if self.home_is_local else self.home.rstrip("/")
+
+    @property
     def home_dir(self) -> Path:
-        """The home as an absolute path; `~` and `$` are letters like others."""
-        return Path(self.home).absolute()
+        """The home as an absolute path, where SQLite, Milvus Lite and locks live; of a URL nothing is kept locally."""
+        return Path(self.home).absolute() if self.home_is_local else Path(gettempdir())

@@ -6,28 +6,34 @@ finished by the next one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from typing import TypeVar
 
+from ingest.bulk_load import BulkLoad, Unsettled, imports_wanted, start_over
 from ingest.catalog import Listing, list_catalog
+from ingest.checks import READS_THE_SOURCE
 from ingest.config import IngestConfig
 from ingest.deletion import delete_tracks, to_delete, vanished
-from ingest.errors import ErrorBudgetSpent, InfrastructureError, PreflightError, RefrainError
+from ingest.errors import ErrorBudgetSpent, InfrastructureError, PreflightError, RefrainError, VerificationError
 from ingest.load import fill, generation_to_fill
 from ingest.model import Model, read_model
 from ingest.pipeline import embed_files
+from ingest.preflight import preflight, refuse_local_parts
 from ingest.progress import Progress
 from ingest.publish import activate, drop_superseded, publish, to_promote, to_roll_back_to
 from ingest.ray_session import ray_session
 from ingest.receipts import Outcomes, Receipts
 from ingest.report import write_reports
-from ingest.rows import write_manifest
 from ingest.runs import RejectLine, Run, RunRecord
 from ingest.stop import Stopped, StopSignal
 from ingest.stores import CatalogStore, Generation, Lake, Vectors, Work, open_lake, open_metadata, open_vectors
+from ingest.stores.bulk import BulkImports, ImportFiles
 from ingest.verify import verify
+
+S = TypeVar("S")
 
 
 @dataclass(frozen=True)
@@ -45,9 +51,12 @@ def run(config: IngestConfig, stop: StopSignal) -> RunRecord:
     Returns the run's record. Raises PreflightError (also CatalogLocked) before anything was begun, InfrastructureError
     or ErrorBudgetSpent after it, Stopped on SIGTERM.
     """
+    refuse_local_parts(config)
     model = read_model(config.encoder)
     with open_stores(config) as stores, stores.catalog.lock():
-        current = Run.start(config.home_dir, config)
+        if config.action in READS_THE_SOURCE:
+            preflight(config, model, stores.catalog, stores.vectors, stores.lake)
+        current = Run.start(config.home_root, config)
         current.record.model_checksum = model.checksum
         with _recorded(current, stores.catalog):
             Job(config, stop, current, stores, model).run()
@@ -56,16 +65,24 @@ def run(config: IngestConfig, stop: StopSignal) -> RunRecord:
 
 @contextmanager
 def open_stores(config: IngestConfig) -> Iterator[Stores]:
-    """All three, or a PreflightError that says which one does not answer."""
+    """All three, or a PreflightError that says which of them do not answer."""
     with ExitStack() as opened:
-        try:
-            metadata = opened.enter_context(open_metadata(config.metadata, config.home_dir))
-            catalog = metadata.catalog(config.catalog.name)
-            vectors = opened.enter_context(open_vectors(config.vectors, config.home_dir))
-            lake = open_lake(config.lake, config.home_dir, config.catalog.name)
-        except InfrastructureError as error:
-            raise PreflightError(str(error)) from error
-        yield Stores(catalog, vectors, lake)
+        problems: list[str] = []
+        metadata = _opened(opened, problems, lambda: open_metadata(config.metadata, config.home_dir))
+        vectors = _opened(opened, problems, lambda: open_vectors(config.vectors, config.home_dir))
+        if metadata is None or vectors is None:
+            raise PreflightError("; ".join(problems))
+        lake = open_lake(config.lake, config.home_dir, config.catalog.name)
+        yield Stores(metadata.catalog(config.catalog.name), vectors, lake)
+
+
+def _opened(opened: ExitStack, problems: list[str], store: Callable[[], AbstractContextManager[S]]) -> S | None:
+    """The store, open until the end; what is wrong with it joins the problems."""
+    try:
+        return opened.enter_context(store())
+    except InfrastructureError as error:
+        problems.append(str(error))
+        return None
 
 
 @dataclass
@@ -100,7 +117,7 @@ class Job:
                 listing = self._list(progress)
             if self.config.force:
                 catalog.forget_done(encoder)
-            progress.begin(write_manifest(catalog.pending(encoder), self.current.directory / "manifest.parquet"))
+            progress.begin(self.current.put_manifest(catalog.pending(encoder)))
             try:
                 if progress.total:
                     with self.current.stage("embed"):
@@ -167,9 +184,8 @@ class Job:
     def _load(self, progress: Progress) -> None:
         """Phase 2: fill the generation, verify it, publish it."""
         catalog, vectors = self.stores.catalog, self.stores.vectors
-        generation = generation_to_fill(catalog, vectors, self.config, self.model)
         progress.stage("loading")
-        self._fill(generation)
+        generation = self._fill(generation_to_fill(catalog, vectors, self.config, self.model))
         with self.current.stage("publish"):
             self.current.record.counts.published = publish(generation, catalog, vectors)
         if self.config.delete.removed:
@@ -187,14 +203,39 @@ class Job:
         if self.config.action == "delete":
             self.current.record.message = f"{len(track_ids):,} tracks deleted"
 
-    def _fill(self, generation: Generation) -> None:
-        """Bring a generation up to the ledger, and make sure that it is there."""
+    def _fill(self, generation: Generation) -> Generation:
+        """Bring a generation up to the ledger, and make sure that it is there; as it is afterwards.
+
+        Imports that cannot be settled, or do not add up, are given up with their collection, once.
+        """
         catalog, vectors = self.stores.catalog, self.stores.vectors
+        try:
+            self._put_and_verify(generation)
+        except (Unsettled, VerificationError):
+            if generation.state != "filling" or not catalog.imports(generation.generation_id):
+                raise
+            generation = start_over(generation, catalog, vectors)
+            self._put_and_verify(generation)
+        return generation
+
+    def _put_and_verify(self, generation: Generation) -> None:
         with self.current.stage("load"):
-            for _ in fill(generation, catalog, vectors, self.stores.lake, self.config.compute.load_batch):
-                self.stop.check()
+            self._put(generation)
         with self.current.stage("verify"):
-            verify(generation, catalog, vectors)
+            verify(generation, self.stores.catalog, self.stores.vectors)
+
+    def _put(self, generation: Generation) -> None:
+        catalog, vectors, lake = self.stores.catalog, self.stores.vectors, self.stores.lake
+        config, batch_vectors = self.config.vectors, self.config.compute.load_batch
+        if not imports_wanted(generation, catalog, config):
+            for _ in fill(generation, catalog, vectors, lake, batch_vectors):
+                self.stop.check()
+            return
+        files = ImportFiles(str(config.import_uri))
+        with BulkImports(config) as tasks:
+            check = self.stop.check
+            for _ in BulkLoad(generation, catalog, vectors, lake, files, tasks, config, batch_vectors, check).run():
+                check()
 
     def _switch(self, generation: Generation) -> None:
         """Promote or roll back: what came and went since the generation was filled is made up for first."""

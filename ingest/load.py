@@ -12,7 +12,7 @@ from ingest.config import IngestConfig
 from ingest.errors import VerificationError
 from ingest.fingerprint import SEGMENT_BITS
 from ingest.model import Model
-from ingest.stores import CatalogStore, Generation, Lake, Load, Vectors
+from ingest.stores import CatalogStore, Generation, Lake, LakeVectors, Load, Vectors
 
 
 def generation_to_fill(catalog: CatalogStore, vectors: Vectors, config: IngestConfig, model: Model) -> Generation:
@@ -59,12 +59,12 @@ def fill(
 
     The ledger's loads follow the upsert, so a batch that was interrupted is upserted again, under the same keys.
     """
-    loads = catalog.to_load(generation.generation_id)
-    for batch in batches(loads, batch_vectors):
+    batch: list[Load] = []
+    for batch in batches(catalog.to_load(generation.generation_id), batch_vectors):
         _upsert(batch, generation, vectors, lake)
         catalog.mark_loaded(generation.generation_id, {load.recording_id: load.segments for load in batch})
         yield sum(load.segments for load in batch)
-    if loads:
+    if batch:
         vectors.flush(generation.collection)
 
 
@@ -82,17 +82,23 @@ def batches(loads: Iterable[Load], batch_vectors: int) -> Iterator[list[Load]]:
         yield batch
 
 
-def _upsert(batch: Sequence[Load], generation: Generation, vectors: Vectors, lake: Lake) -> None:
+def read_batch(batch: Sequence[Load], generation: Generation, lake: Lake) -> LakeVectors:
+    """What the lake holds of these recordings, each key once. VerificationError: not what the ledger says."""
     parts = list(lake.read(generation.encoder, {load.recording_id: load.lake_files for load in batch}))
     # A retried stage may have written a window into two files that are both named, for other windows.
     keys, places = np.unique(np.concatenate([part.keys for part in parts]), return_index=True)
     _check_counts(batch, keys)
+    rows = np.concatenate([part.vectors for part in parts])[places]
+    peaks = np.concatenate([part.peaks for part in parts])[places]
+    return LakeVectors(keys, rows, peaks)
+
+
+def _upsert(batch: Sequence[Load], generation: Generation, vectors: Vectors, lake: Lake) -> None:
+    held = read_batch(batch, generation, lake)
     replaced = [load.recording_id for load in batch if load.replaces]
     if replaced:  # the keys of before need not be those of now
         vectors.delete_recordings(generation.collection, replaced)
-    rows = np.concatenate([part.vectors for part in parts])[places]
-    peaks = np.concatenate([part.peaks for part in parts])[places]
-    vectors.upsert(generation.collection, keys, rows, peaks)
+    vectors.upsert(generation.collection, held.keys, held.vectors, held.peaks)
 
 
 def _check_counts(batch: Sequence[Load], keys: np.ndarray) -> None:

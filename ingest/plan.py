@@ -132,7 +132,7 @@ def make_plan(
 
 def expected_speed(config: IngestConfig, measured: Measured | None = None) -> Speed:
     """What the last run of this home reached, else what the sample says, else what `compute.plan_speed_x` does."""
-    for run in latest_runs(config.home_dir, config.catalog.name, 20):
+    for run in latest_runs(config.home_root, config.catalog.name, 20):
         if run.record.state == "done" and run.record.audio_s > WORTH_MEASURING_S:
             return Speed(speed_x(run.record), f"as run {run.record.run_id}")
     cores = worker_cpus(config.compute)

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from html import escape
 from io import BytesIO
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from ingest.progress import clock_time
-from ingest.runs import DURATION_EDGES_S, Run, RunRecord, write_whole
+from ingest.runs import DURATION_EDGES_S, Run, RunRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,9 +26,10 @@ STATES = {
 
 def write_reports(run: Run) -> None:
     """Write report.txt and report.html beside the record."""
-    os.environ.setdefault("MPLCONFIGDIR", str(run.directory.parent.parent / "cache" / "matplotlib"))
-    write_whole(run.directory / "report.txt", report_text(run.record) + "\n")
-    write_whole(run.directory / "report.html", report_html(run.record))
+    with TemporaryDirectory(prefix="refrain-report-") as folder:
+        os.environ.setdefault("MPLCONFIGDIR", folder)  # a font cache of half a megabyte is nobody's report
+        run.write("report.txt", report_text(run.record) + "\n")
+        run.write("report.html", report_html(run.record))
 
 
 def summary_line(record: RunRecord) -> str:

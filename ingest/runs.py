@@ -13,19 +13,24 @@ import os
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import node, python_version
+from tempfile import TemporaryDirectory
 from typing import Any, Literal, NamedTuple
 
 import yaml
 
 from conf import masked
 from ingest.config import IngestConfig
+from ingest.errors import InfrastructureError
+from ingest.rows import write_manifest
+from ingest.stores import Work
+from ingest.stores.files import StoredFiles
 
 State = Literal["running", "done", "failed", "stopped", "interrupted"]
 REPORTED_PACKAGES = (
@@ -128,12 +133,12 @@ class RunRecord:
 class Run:
     """A run in its directory: the record, saved whenever a stage ends."""
 
-    def __init__(self, directory: Path, record: RunRecord) -> None:
-        self.directory = directory
+    def __init__(self, files: StoredFiles, record: RunRecord) -> None:
+        self.files = files
         self.record = record
 
     @classmethod
-    def start(cls, home: Path, config: IngestConfig) -> "Run":
+    def start(cls, home: Path | str, config: IngestConfig) -> "Run":
         """A new directory under `home/runs`, with the configuration and a record that says `running`."""
         started = time.time()
         stamp = datetime.fromtimestamp(started, UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]
@@ -149,9 +154,8 @@ class Run:
             config=masked(config),
             versions=versions(),
         )
-        run = cls(runs_folder(home) / run_id, record)
-        run.directory.mkdir(parents=True)
-        write_whole(run.directory / "config.yaml", yaml.safe_dump(record.config, sort_keys=False))
+        run = cls(runs_of(home).below(run_id), record)
+        run.write("config.yaml", yaml.safe_dump(record.config, sort_keys=False))
         run.save()
         return run
 
@@ -170,32 +174,22 @@ class Run:
         """Write rejects.csv and count it by code."""
         codes: Counter[str] = Counter()
         first: list[RejectLine] = []
-        path = self.directory / "rejects.csv"
-        with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            rows = csv.writer(file)
-            rows.writerow(RejectLine._fields)
+
+        def counted() -> Iterator[RejectLine]:
             for reject in rejects:
-                rows.writerow(reject)
                 codes[reject.code] += 1
                 if len(first) < SHOWN_REJECTS:
                     first.append(reject)
+                yield reject
+
+        self._write_csv("rejects.csv", RejectLine._fields, counted())
         self.record.reject_codes = dict(codes.most_common())
         self.record.counts.rejected = codes.total()
         self.record.first_rejects = first
 
     def set_same_audio(self, files: Iterable[tuple[str, str]]) -> None:
         """Write same_audio.csv: files with the same samples stand beside each other."""
-        found = 0
-        path = self.directory / "same_audio.csv"
-        with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            rows = csv.writer(file)
-            rows.writerow(("content_hash", "uri"))
-            for row in files:
-                rows.writerow(row)
-                found += 1
-        self.record.counts.same_audio = found
-        if not found:
-            path.unlink()
+        self.record.counts.same_audio = self._write_csv("same_audio.csv", ("content_hash", "uri"), files)
 
     def finish(self, state: State, message: str | None = None) -> None:
         """Close the record; the reports are written from it by `ingest.report.write_reports`."""
@@ -205,7 +199,33 @@ class Run:
         self.save()
 
     def save(self) -> None:
-        write_whole(self.directory / "report.json", self.record.to_json() + "\n")
+        self.write("report.json", self.record.to_json() + "\n")
+
+    def write(self, name: str, text: str) -> None:
+        """A text file of the directory: a reader sees the old content or the new one, never a part."""
+        self.files.write(name, text.encode("utf-8", "backslashreplace"))
+
+    def put_manifest(self, work: Iterable[Work]) -> int:
+        """Write manifest.parquet, what the run sets out to do; how many files that are."""
+        with TemporaryDirectory(prefix="refrain-run-") as folder:
+            local = Path(folder) / "manifest.parquet"
+            files = write_manifest(work, local)
+            self.files.put("manifest.parquet", local)
+        return files
+
+    def _write_csv(self, name: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
+        """Rows as they come, of which there may be many; how many."""
+        written = 0
+        with TemporaryDirectory(prefix="refrain-run-") as folder:
+            local = Path(folder) / name
+            with local.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+                table = csv.writer(file)
+                table.writerow(header)
+                for row in rows:
+                    table.writerow(row)
+                    written += 1
+            self.files.put(name, local)
+        return written
 
 
 def versions() -> dict[str, str]:
@@ -219,43 +239,33 @@ def versions() -> dict[str, str]:
     return found
 
 
-def runs_folder(home: Path) -> Path:
-    return home / "runs"
+def runs_of(home: Path | str) -> StoredFiles:
+    """The runs of a home, a folder each."""
+    return StoredFiles.open(home, InfrastructureError).below("runs")
 
 
-def read_run(directory: Path) -> Run:
+def read_run(files: StoredFiles) -> Run:
     """The run in a directory; one that was killed says `interrupted`, not `running`."""
-    record = RunRecord.from_json((directory / "report.json").read_text(encoding="utf-8"))
+    record = RunRecord.from_json(files.read("report.json").decode())
     if record.state == "running" and record.host == node() and not _alive(record.pid):
         record.state = "interrupted"
-    return Run(directory, record)
+    return Run(files, record)
 
 
-def latest_runs(home: Path, catalog: str, limit: int) -> list[Run]:
+def latest_runs(home: Path | str, catalog: str, limit: int) -> list[Run]:
     """The newest runs of a catalogue, newest first."""
-    folder = runs_folder(home)
-    if not folder.is_dir():
-        return []
+    runs = runs_of(home)
     found: list[Run] = []
-    for directory in sorted(folder.iterdir(), reverse=True):
-        if not (directory / "report.json").is_file():
+    for run_id in reversed(runs.folders()):
+        files = runs.below(run_id)
+        if not files.exists("report.json"):
             continue
-        run = read_run(directory)
+        run = read_run(files)
         if run.record.catalog == catalog:
             found.append(run)
         if len(found) == limit:
             break
     return found
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old content or the new one, never a part."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with beside.open("w", encoding="utf-8", errors="backslashreplace") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
 
 
 def _known(record: type[Any], values: dict[str, Any]) -> dict[str, Any]:

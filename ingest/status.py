@@ -7,13 +7,13 @@ from pathlib import Path
 
 from ingest.config import IngestConfig
 from ingest.errors import ConfigurationError
-from ingest.runs import latest_runs, read_run, runs_folder
+from ingest.runs import latest_runs, read_run, runs_of
 from ingest.stores import CatalogStore, Metadata, Run
 
 SHOWN_RUNS = 5
 
 
-def known_encoder(store: CatalogStore, home: Path) -> str | None:
+def known_encoder(store: CatalogStore, home: Path | str) -> str | None:
     """The checksum that the ledger is asked about without loading a network: the answering one, or the last run's."""
     active = store.active_generation()
     if active:
@@ -29,9 +29,9 @@ def status_text(config: IngestConfig, metadata: Metadata) -> str:
     if name not in names:
         raise ConfigurationError(f"there is no catalogue {name!r} yet; there are: {', '.join(names) or 'none'}")
     store = metadata.catalog(name)
-    encoder = known_encoder(store, config.home_dir)
+    encoder = known_encoder(store, config.home_root)
     lines = [f"catalogue {name}", *_counts(store, encoder), *_generations(store)]
-    return "\n".join([*lines, *_rejects(store, encoder), *_runs(store, config.home_dir)])
+    return "\n".join([*lines, *_rejects(store, encoder), *_runs(store, config.home_root)])
 
 
 def _counts(store: CatalogStore, encoder: str | None) -> Iterator[str]:
@@ -58,7 +58,7 @@ def _rejects(store: CatalogStore, encoder: str | None) -> Iterator[str]:
         yield f"  reject     {number:,} {code}"
 
 
-def _runs(store: CatalogStore, home: Path) -> Iterator[str]:
+def _runs(store: CatalogStore, home: Path | str) -> Iterator[str]:
     for run in store.runs(SHOWN_RUNS):
         started = datetime.fromtimestamp(run.started_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
         figures = ", ".join(f"{run.counts[name]:,} {name}" for name in ("done", "rejected") if name in run.counts)
@@ -67,9 +67,10 @@ def _runs(store: CatalogStore, home: Path) -> Iterator[str]:
         )
 
 
-def _state(run: Run, home: Path) -> str:
+def _state(run: Run, home: Path | str) -> str:
     """A run that was killed could not say so in the store; its directory knows the process."""
-    directory = runs_folder(home) / run.run_id
-    if run.state == "running" and (directory / "report.json").is_file():
-        return read_run(directory).record.state
+    if run.state == "running":
+        files = runs_of(home).below(run.run_id)
+        if files.exists("report.json"):
+            return read_run(files).record.state
     return run.state

@@ -30,6 +30,13 @@ def check_source(config: CatalogConfig) -> None:
     SOURCES[config.kind].check(config)
 
 
+def probe_source(config: CatalogConfig) -> None:
+    """Ask for the first entry: raises ConfigurationError or InfrastructureError where the source cannot be read."""
+    if config.kind == "s3":
+        s3.probe(config)
+    check_source(config)
+
+
 def list_catalog(config: CatalogConfig, home: Path, seen: Callable[[int], None] = lambda entries: None) -> Listing:
     """Everything the source lists, as it comes. Raises ConfigurationError; reading it also InfrastructureError."""
     check_source(config)

@@ -8,7 +8,7 @@ from queue import Queue
 from threading import Event
 from typing import Any
 
-from ingest.catalog.access import S3, S3_ERRORS, object_state, s3_files
+from ingest.catalog.access import S3, S3_ERRORS, object_state, open_location, s3_files
 from ingest.catalog.listing import Entry, Skipped, is_audio, unusable_name
 from ingest.config import CatalogConfig
 from ingest.errors import ConfigurationError, InfrastructureError
@@ -24,6 +24,15 @@ Page = list[dict[str, Any]]
 def check(config: CatalogConfig) -> None:
     if not config.path.startswith(S3) or not config.path.removeprefix(S3).strip("/"):
         raise ConfigurationError(f"catalog.path must be s3://bucket/prefix with catalog=s3, not {config.path!r}")
+
+
+def probe(config: CatalogConfig) -> None:
+    """May it be listed, and the first object read?"""
+    for entry in entries(config, Path()):
+        if isinstance(entry, SourceFile):
+            with open_location(config, entry.uri) as file:
+                file.read(1)
+            return
 
 
 def entries(config: CatalogConfig, home: Path) -> Iterator[Entry]:

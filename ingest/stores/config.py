@@ -22,6 +22,11 @@ class VectorsConfig:
     mmap: bool = False  # new collections: rows on the server's disk, the index in its memory; Milvus 2.4 or later
     consistency: str = "Bounded"  # of searches; counts are always strong
     timeout_s: float = 30.0
+    load: str = "auto"  # upsert | import | auto: import where import_uri is given and much is to be loaded
+    import_uri: str | None = None  # milvus: a place in the server's own storage, where imports are left for it
+    import_rows: int = 1_000_000  # in one file
+    import_from_rows: int = 200_000  # to load, from which `auto` imports
+    import_timeout_s: float = 3_600.0  # for a file that does not get on
 
 
 @dataclass

@@ -17,18 +17,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ingest.errors import ConfigurationError, LakeError
+from ingest.errors import LakeError
 from ingest.fingerprint.grid import SEGMENT_BITS
 from ingest.fingerprint.peaks import PEAKS_A_SEGMENT
 from ingest.stores.config import LakeConfig, check_catalog_name
-from ingest.stores.lake_files import LakeFiles
+from ingest.stores.files import StoredFiles
 
 SCHEMA_VERSION = "2"
 COLUMNS = ["recording_id", "window", "segment", "vector", "peaks"]
@@ -75,7 +74,7 @@ class LakeVectors:
 class Lake:
     """The lake of one catalogue; may be pickled to workers. Errors are LakeError."""
 
-    def __init__(self, files: LakeFiles) -> None:
+    def __init__(self, files: StoredFiles) -> None:
         self._files = files
 
     def write(self, encoder: str, units: Sequence[LakeUnit]) -> LakeReceipt:
@@ -107,6 +106,10 @@ class Lake:
             wanted = pc.is_in(table["recording_id"], pa.array(recording_ids, pa.int64()))
             yield _vectors(table.filter(wanted))
 
+    def probe(self, encoder: str) -> None:
+        """Can it be written, read and swept? Raises LakeError."""
+        self._files.below(_folder(encoder)).probe()
+
     def sweep(self, encoder: str, named: set[str]) -> list[str]:
         """Remove the files that no ledger row names (and leftovers of writes); the names removed, sorted.
 
@@ -137,12 +140,8 @@ def open_lake(config: LakeConfig, home: Path, catalog: str = "default") -> Lake:
 
     Raises ConfigurationError for a path of a kind that is not installed.
     """
-    root = config.uri or str(home.absolute() / "lake")
-    try:
-        filesystem, path = fsspec.url_to_fs(root) if config.uri else (fsspec.filesystem("file"), root)
-    except (ValueError, ImportError) as error:
-        raise ConfigurationError(f"lake.uri {root!r}: {error}") from error
-    return Lake(LakeFiles(filesystem, f"{path.rstrip('/')}/{check_catalog_name(catalog)}"))
+    files = StoredFiles.open(config.uri or home / "lake", LakeError, "lake.uri")
+    return Lake(files.below(check_catalog_name(catalog)))
 
 
 def _folder(encoder: str) -> str:

@@ -35,7 +35,7 @@ class MilvusConnection:
         self._lite = LiteServer(home) if config.kind == "milvus_lite" else None
         # The death of a local server is noticed at once, so that its requests need no time limit.
         self._limits: dict[str, Any] = {"retry_times": 1} if self._lite else {"timeout": config.timeout_s}
-        self.name = f"Milvus Lite in {self._lite.directory}" if self._lite else f"Milvus at {_host(config.uri)}"
+        self.name = f"Milvus Lite in {self._lite.directory}" if self._lite else server_name(config)
         try:
             self._client = self._connect()
         except BaseException:
@@ -108,11 +108,21 @@ class MilvusConnection:
             self._lite.close()
 
     def _error(self, method: str, error: Exception) -> VectorStoreError:
-        message = error.details() if isinstance(error, grpc.RpcError) else getattr(error, "message", "")
-        line = " ".join(str(message or error).split())[:MESSAGE_LIMIT]
-        if self._config.token:
-            line = line.replace(self._config.token, "…")
-        return VectorStoreError(f"{self.name}: {method.replace('_', ' ')}: {line}")
+        return told_error(self.name, method.replace("_", " "), error, self._config.token)
+
+
+def server_name(config: VectorsConfig) -> str:
+    """A Milvus server as messages call it."""
+    return f"Milvus at {_host(config.uri)}"
+
+
+def told_error(name: str, method: str, error: Exception, secret: str | None) -> VectorStoreError:
+    """A client's failure in one line, without the secret."""
+    message = error.details() if isinstance(error, grpc.RpcError) else getattr(error, "message", "")
+    line = " ".join(str(message or error).split())[:MESSAGE_LIMIT]
+    if secret:
+        line = line.replace(secret, "…")
+    return VectorStoreError(f"{name}: {method}: {line}")
 
 
 def _host(uri: str | None) -> str:

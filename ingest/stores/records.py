@@ -87,6 +87,18 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
+class Import:
+    """A file that a vector store's server imports."""
+
+    number: int
+    path: str  # as the server is told
+    segments: int  # rows in it
+    state: str  # written | submitting | submitted | done
+    task: str | None
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Generation:
     """One way of serving a catalogue: a collection filled by one encoder, its index and calibration."""
 

@@ -228,6 +228,11 @@ class Vectors:
         except VectorStoreError:  # there is no such alias yet, or the next line says what is wrong
             self._ask("create_alias", collection, alias)
 
+    def dim(self, collection: str) -> int:
+        """Of the vectors that a collection holds."""
+        fields = self._ask("describe_collection", collection)["fields"]
+        return int(next(field["params"]["dim"] for field in fields if field["name"] == VECTOR_FIELD))
+
     def server_version(self) -> str:
         return str(self._ask("get_server_version"))
 

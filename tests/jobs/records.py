@@ -7,11 +7,11 @@ from ingest.config import IngestConfig
 from ingest.runs import RejectLine, Run, Sample
 
 
-def ingest_config(home: Path, *overrides: str) -> IngestConfig:
+def ingest_config(home: Path | str, *overrides: str) -> IngestConfig:
     return compose("ingest", [f"home={home}", *overrides], IngestConfig)
 
 
-def a_run(home: Path, *overrides: str) -> Run:
+def a_run(home: Path | str, *overrides: str) -> Run:
     """A run of three tracks, one reject and 600 s of audio in 2 s, still running."""
     run = Run.start(home, ingest_config(home, *overrides))
     record = run.record
@@ -33,3 +33,8 @@ def finished(run: Run) -> Run:
     run.record.ended_at = run.record.started_at + 2.0
     run.save()
     return run
+
+
+def directory(run: Run) -> Path:
+    """Where a run of a local home lies."""
+    return Path(run.files.place("report.json")).parent

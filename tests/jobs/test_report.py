@@ -7,7 +7,7 @@ import pytest
 
 from ingest.report import reject_lines, report_html, report_text, speed_x, summary_line, write_reports
 from ingest.runs import RejectLine
-from tests.jobs.records import a_run, finished
+from tests.jobs.records import a_run, directory, finished
 
 
 class Page(HTMLParser):
@@ -74,7 +74,7 @@ def test_rejects_are_listed_with_their_reasons(tmp_path: Path) -> None:
     run.set_rejects(RejectLine(f"{number}.mp3", "silent", "x") for number in range(1025))
     assert len(reject_lines(run.record)) == 21
     assert reject_lines(run.record)[-1] == "and 1,005 more in rejects.csv"
-    assert len((run.directory / "rejects.csv").read_text().splitlines()) == 1026
+    assert len((directory(run) / "rejects.csv").read_text().splitlines()) == 1026
 
 
 def test_the_page_shows_the_text_and_three_plots(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_reports_lie_beside_the_record(tmp_path: Path, monkeypatch: pytest.Monke
     run = finished(a_run(tmp_path / "home"))
     write_reports(run)
     assert (
-        (run.directory / "report.txt").read_text().startswith(f"run {run.record.run_id} of catalogue default is done")
+        (directory(run) / "report.txt").read_text().startswith(f"run {run.record.run_id} of catalogue default is done")
     )
-    assert (run.directory / "report.html").read_text().startswith("<!doctype html>")
+    assert (directory(run) / "report.html").read_text().startswith("<!doctype html>")
     assert [path.name for path in tmp_path.iterdir()] == ["home"]

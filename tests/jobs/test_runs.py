@@ -1,16 +1,19 @@
 """The run directory: whole at every moment, readable afterwards, without secrets."""
 
 import csv
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from ingest.runs import DURATION_EDGES_S, RunRecord, latest_runs, read_run, runs_folder, write_whole
-from tests.jobs.records import a_run, finished
+from ingest.runs import DURATION_EDGES_S, RunRecord, latest_runs, read_run
+from ingest.stores import Work
+from tests.jobs.records import a_run, directory, finished
 
 
 def test_a_record_survives_json(tmp_path: Path) -> None:
@@ -33,9 +36,9 @@ def test_a_record_of_another_version_is_read(tmp_path: Path) -> None:
 def test_the_configuration_is_written_without_secrets(tmp_path: Path) -> None:
     """config.yaml and report.json hold the resolved options, and no password or token."""
     run = a_run(tmp_path, "vectors.token=hunter2", "metadata.url=mysql+pymysql://me:hunter2@db/x", "catalog.name=mine")
-    for file in run.directory.iterdir():
+    for file in directory(run).iterdir():
         assert "hunter2" not in file.read_text()
-    written = yaml.safe_load((run.directory / "config.yaml").read_text())
+    written = yaml.safe_load((directory(run) / "config.yaml").read_text())
     assert written["catalog"]["name"] == "mine"
     assert written["vectors"]["token"] == "***"
 
@@ -50,7 +53,7 @@ def test_the_versions_are_those_that_ran(tmp_path: Path) -> None:
 def test_rejects_are_a_csv_and_counted_by_code(tmp_path: Path) -> None:
     """rejects.csv gives back every uri and reason as they were, whatever they hold."""
     run = a_run(tmp_path)
-    with (run.directory / "rejects.csv").open(newline="") as file:
+    with (directory(run) / "rejects.csv").open(newline="") as file:
         rows = list(csv.reader(file))
     assert rows == [["uri", "code", "reason"], ["/music/<b>.mp3", "unreadable", "no decoder, and a\nnew line"]]
     assert (run.record.counts.rejected, run.record.reject_codes) == (1, {"unreadable": 1})
@@ -64,7 +67,7 @@ def test_stages_are_timed_also_when_they_fail(tmp_path: Path) -> None:
     before = run.record.stages_s["verify"]
     with run.stage("verify"):
         pass
-    assert 0 < before < read_run(run.directory).record.stages_s["verify"]
+    assert 0 < before < read_run(run.files).record.stages_s["verify"]
 
 
 def test_durations_are_binned_with_closed_lower_edges(tmp_path: Path) -> None:
@@ -80,32 +83,38 @@ def test_durations_are_binned_with_closed_lower_edges(tmp_path: Path) -> None:
 def test_a_killed_run_is_interrupted(tmp_path: Path) -> None:
     """A record that says running, of a process that is gone, is read as interrupted; of one that lives, as running."""
     run = a_run(tmp_path)
-    assert read_run(run.directory).record.state == "running"
+    assert read_run(run.files).record.state == "running"
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     run.record.pid = process.pid
     run.save()
-    assert read_run(run.directory).record.state == "interrupted"
+    assert read_run(run.files).record.state == "interrupted"
 
 
 def test_the_newest_runs_of_a_catalogue_come_first(tmp_path: Path) -> None:
     """Runs of other catalogues and directories that are no runs are passed over."""
     older, newer, other = a_run(tmp_path), a_run(tmp_path), a_run(tmp_path, "catalog.name=other")
-    newer.directory.rename(runs_folder(tmp_path) / "99990101T000000Z-ffffff")
-    (runs_folder(tmp_path) / "99990102T000000Z-empty").mkdir()
+    directory(newer).rename((tmp_path / "runs") / "99990101T000000Z-ffffff")
+    ((tmp_path / "runs") / "99990102T000000Z-empty").mkdir()
     found = latest_runs(tmp_path, "default", 5)
     assert [run.record.run_id for run in found] == [newer.record.run_id, older.record.run_id]
     assert [run.record.run_id for run in latest_runs(tmp_path, "other", 5)] == [other.record.run_id]
     assert latest_runs(tmp_path / "nowhere", "default", 5) == []
 
 
-def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
-    """The old content stays whole until the new one is; nothing is left in the open."""
-    target = tmp_path / "report.json"
-    write_whole(target, "old")
-    with pytest.raises(TypeError):
-        write_whole(target, 7)  # type: ignore[arg-type]
-    assert target.read_text() == "old"
-    write_whole(target, "caf\udce9")
-    assert target.read_text() == "caf\\udce9"
-    assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")] == ["report.json"]
+def test_text_that_is_no_unicode_is_written(tmp_path: Path) -> None:
+    """A name from the file system that UTF-8 does not hold stands escaped in its file."""
+    run = a_run(tmp_path)
+    run.write("x.txt", "caf\udce9")
+    assert (directory(run) / "x.txt").read_text() == "caf\\udce9"
+
+
+def test_a_run_lies_wherever_the_home_does() -> None:
+    """Record, CSVs and manifest are written to any file system, and read back from there."""
+    run = finished(a_run("memory://home"))
+    (found,) = latest_runs("memory://home", "default", 5)
+    assert found.record == run.record
+    assert run.put_manifest([Work(1, 1, "a.mp3", "1", 10), Work(2, 2, "b.mp3", "1", 10)]) == 2
+    assert pq.read_table(io.BytesIO(run.files.read("manifest.parquet"))).column("uri").to_pylist() == ["a.mp3", "b.mp3"]
+    assert run.files.read("rejects.csv").startswith(b"uri,code,reason")
+    assert latest_runs("memory://elsewhere", "default", 5) == []

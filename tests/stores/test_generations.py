@@ -52,7 +52,7 @@ def test_calibration_is_kept(two: CatalogStore) -> None:
 def test_loading_is_resumed(two: CatalogStore) -> None:
     """What is loaded is not loaded again, and marking it twice counts once."""
     generation = two.create_generation("blue", ENCODER, 128, "FLAT").generation_id
-    assert two.to_load(generation) == [Load(1, 10, ("1.parquet",)), Load(2, 20, ("2.parquet",))]
+    assert list(two.to_load(generation)) == [Load(1, 10, ("1.parquet",)), Load(2, 20, ("2.parquet",))]
     for _ in range(2):
         two.mark_loaded(generation, {1: 10})
     assert [load.recording_id for load in two.to_load(generation)] == [2]

@@ -111,7 +111,7 @@ def test_removed_tracks_stay_away(catalog: CatalogStore) -> None:
     catalog.forget_loads(generation, [1])
     assert catalog.register([file("a", "2"), file("b")], "run").unchanged == 2
     assert pending(catalog) == []
-    assert catalog.to_load(generation) == []
+    assert list(catalog.to_load(generation)) == []
     catalog.restore_tracks([1])
     assert [load.recording_id for load in catalog.to_load(generation)] == [1]
     assert catalog.register([file("a", "2"), file("b")], "run").changed == 1

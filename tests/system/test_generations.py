@@ -176,7 +176,7 @@ def test_what_is_embedded_again_replaces_what_was_loaded(shop: Shop) -> None:
     held = shop.vectors.fetch("first", np.array([vector_key(1, n) for n in range(SEGMENTS)], np.int64), strong=True)
     assert held.keys.tolist() == [vector_key(1, n) for n in range(1, fewer + 1)]
     assert np.allclose(held.vectors, rows)
-    assert shop.catalog.to_load(first.generation_id) == []
+    assert list(shop.catalog.to_load(first.generation_id)) == []
 
 
 def test_what_is_to_be_deleted(shop: Shop) -> None:

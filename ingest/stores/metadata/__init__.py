@@ -11,6 +11,7 @@ from ingest.errors import ConfigurationError, MetadataError
 from ingest.stores.config import MetadataConfig, check_catalog_name
 from ingest.stores.metadata.database import Database, open_mysql, open_sqlite
 from ingest.stores.metadata.generations import GenerationRows
+from ingest.stores.metadata.imports import ImportRows
 from ingest.stores.metadata.ledger import LedgerRows
 from ingest.stores.metadata.locks import CatalogLock, hold
 from ingest.stores.metadata.migrate import ensure_schema
@@ -21,7 +22,7 @@ from ingest.stores.metadata.tracks import TrackRows
 __all__ = ["CatalogLock", "CatalogStore", "Metadata", "open_metadata"]
 
 
-class CatalogStore(TrackRows, LedgerRows, GenerationRows, RunRows):
+class CatalogStore(TrackRows, LedgerRows, GenerationRows, ImportRows, RunRows):
     """One catalogue; every method is one transaction. Errors are MetadataError.
 
     Writers that are not alone by nature (a run, a deletion, a promotion) hold lock() around their work.

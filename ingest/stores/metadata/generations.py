@@ -1,12 +1,13 @@
 """Generations, what is loaded into them, and the pointer that says which one answers."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Select,
     and_,
     delete,
     exists,
@@ -24,6 +25,8 @@ from ingest.stores.metadata.schema import catalogs, generations, ledger, loads, 
 from ingest.stores.metadata.scope import CatalogScope
 from ingest.stores.records import Generation, Load
 
+PAGE = 5_000  # loads read at once
+
 
 class GenerationRows(CatalogScope):
     """The part of a CatalogStore that speaks of serving."""
@@ -35,7 +38,7 @@ class GenerationRows(CatalogScope):
 
         def work(connection: Connection) -> Generation:
             connection.execute(insert(generations).values(row))
-            return self._one(connection, generations.c.collection == collection)
+            return one_generation(connection, self, generations.c.collection == collection)
 
         return self._write(work)
 
@@ -71,7 +74,7 @@ class GenerationRows(CatalogScope):
         mine = generations.c.catalog_id == self.catalog_id
 
         def work(connection: Connection) -> None:
-            self._one(connection, generations.c.generation_id == generation_id)
+            one_generation(connection, self, generations.c.generation_id == generation_id)
             _publish(connection, self.catalog_id, generation_id)
             was_active = and_(mine, generations.c.state == "active")
             connection.execute(update(generations).where(was_active).values(state="retired"))
@@ -82,12 +85,30 @@ class GenerationRows(CatalogScope):
 
         self._write(work)
 
-    def to_load(self, generation_id: int) -> list[Load]:
+    def to_load(self, generation_id: int) -> Iterator[Load]:
         """Recordings that are done and current or published, but not loaded as they are now, by recording id."""
+        after = 0
+        while page := self._loads_after(generation_id, after):
+            yield from page
+            after = page[-1].recording_id
+
+    def segments_to_load(self, generation_id: int) -> int:
+        """How many vectors those have."""
+        waiting = self._to_load(generation_id, func.coalesce(func.sum(ledger.c.segments), 0))
+        return self._read(lambda connection: int(connection.scalar(waiting) or 0))
+
+    def _loads_after(self, generation_id: int, after: int) -> list[Load]:
+        columns = (ledger.c.recording_id, ledger.c.segments, ledger.c.lake_files, loads.c.stale)
+        query = self._to_load(generation_id, *columns).where(ledger.c.recording_id > after)
+        page = query.order_by(ledger.c.recording_id).limit(PAGE)
+        rows = self._read(lambda connection: connection.execute(page).all())
+        return [Load(row.recording_id, row.segments, tuple(row.lake_files), bool(row.stale)) for row in rows]
+
+    def _to_load(self, generation_id: int, *columns: Any) -> Select[Any]:
         encoder = select(generations.c.encoder).where(generations.c.generation_id == generation_id).scalar_subquery()
         held = and_(loads.c.generation_id == generation_id, loads.c.recording_id == ledger.c.recording_id)
-        query = (
-            select(ledger.c.recording_id, ledger.c.segments, ledger.c.lake_files, loads.c.stale)
+        return (
+            select(*columns)
             .select_from(ledger)
             .join(recordings, _same_recording(ledger))
             .join(tracks, _track_of_recording())
@@ -95,15 +116,12 @@ class GenerationRows(CatalogScope):
             .where(ledger.c.catalog_id == self.catalog_id, ledger.c.encoder == encoder)
             .where(ledger.c.state == "done", _is_wanted())
             .where(or_(loads.c.recording_id.is_(None), loads.c.stale.is_(True)))
-            .order_by(ledger.c.recording_id)
         )
-        rows = self._read(lambda connection: connection.execute(query).all())
-        return [Load(row.recording_id, row.segments, tuple(row.lake_files), bool(row.stale)) for row in rows]
 
     def mark_loaded(self, generation_id: int, segments: Mapping[int, int]) -> None:
         """Record the stored segments of each recording; repeating it changes nothing."""
         rows = [
-            {"generation_id": generation_id, "recording_id": recording_id, "segments": count}
+            {"generation_id": generation_id, "recording_id": recording_id, "segments": count, "stale": False}
             for recording_id, count in segments.items()
         ]
 
@@ -152,18 +170,11 @@ class GenerationRows(CatalogScope):
 
     def _change(self, generation_id: int, values: dict[str, Any]) -> None:
         def work(connection: Connection) -> None:
-            self._one(connection, generations.c.generation_id == generation_id)
+            one_generation(connection, self, generations.c.generation_id == generation_id)
             is_chosen = generations.c.generation_id == generation_id
             connection.execute(update(generations).where(is_chosen).values(values))
 
         self._write(work)
-
-    def _one(self, connection: Connection, condition: ColumnElement[bool]) -> Generation:
-        query = _GENERATIONS.where(generations.c.catalog_id == self.catalog_id, condition)
-        row = connection.execute(query).one_or_none()
-        if row is None:
-            raise MetadataError(f"catalogue {self.name} has no such generation")
-        return _generation(row)
 
 
 _GENERATIONS = select(
@@ -171,6 +182,15 @@ _GENERATIONS = select(
     generations.c.index_type.label("index"),
     *(generations.c[name] for name in ("calibration", "state", "created_at")),
 ).order_by(generations.c.generation_id)
+
+
+def one_generation(connection: Connection, scope: CatalogScope, condition: ColumnElement[bool]) -> Generation:
+    """The one generation of a catalogue that the condition holds for. Raises MetadataError."""
+    query = _GENERATIONS.where(generations.c.catalog_id == scope.catalog_id, condition)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise MetadataError(f"catalogue {scope.name} has no such generation")
+    return _generation(row)
 
 
 def _generation(row: Any) -> Generation:

@@ -142,6 +142,7 @@ imports = Table(
     Column("generation_id", BigInteger, primary_key=True, autoincrement=False),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("path", Text, nullable=False),  # as Milvus is told
+    Column("segments", BigInteger, nullable=False),
     Column("recordings", JSON, nullable=False),  # [[recording_id, segments], …]
     Column("state", String(16), nullable=False),  # written | submitting | submitted | done
     Column("task", String(64)),

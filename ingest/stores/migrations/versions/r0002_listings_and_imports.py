@@ -47,6 +47,7 @@ def _create_imports() -> None:
         Column("generation_id", BigInteger, nullable=False, autoincrement=False),
         Column("number", Integer, nullable=False, autoincrement=False),
         Column("path", Text, nullable=False),
+        Column("segments", BigInteger, nullable=False),
         Column("recordings", JSON, nullable=False),
         Column("state", String(16), nullable=False),
         Column("task", String(64)),
