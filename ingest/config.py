@@ -46,6 +46,7 @@ class ComputeConfig:
     """Where the work runs and how much of it at once."""
 
     address: str  # `local`: a Ray of our own in this process's machine; else the address of a cluster
+    grows: bool  # a cluster with an autoscaler: more nodes come when more is asked for
     shared_disk: bool  # of a cluster: every node sees home and folders under the same path
     num_cpus: int | None  # of the local Ray; None: all
     object_store_mb: int | None  # of the local Ray; None: Ray decides

@@ -76,6 +76,7 @@ class DecodeFiles:
             "samples": window.samples.tobytes(),
             "last": window.last,
             "duration_s": self.audio.window_s,
+            "decode_s": blocks.taken_s(),
         }
         if not window.last:
             return row
@@ -93,16 +94,22 @@ class _Counted:
 
     def __init__(self, blocks: Iterable[np.ndarray], timeout_s: float, clock: Callable[[], float]) -> None:
         self.blocks, self.timeout_s, self.clock, self.samples = blocks, timeout_s, clock, 0
+        self.spent_s = self.told_s = 0.0
 
     @property
     def duration_s(self) -> float:
         return self.samples / SAMPLE_RATE
 
+    def taken_s(self) -> float:
+        """Seconds spent on blocks since this was asked last."""
+        taken, self.told_s = self.spent_s - self.told_s, self.spent_s
+        return taken
+
     def __iter__(self) -> Iterator[np.ndarray]:
-        spent_s, resumed = 0.0, self.clock()
+        resumed = self.clock()
         for block in self.blocks:
-            spent_s += self.clock() - resumed
-            if spent_s > self.timeout_s:
+            self.spent_s += self.clock() - resumed
+            if self.spent_s > self.timeout_s:
                 raise TimedOut(f"not decoded within {self.timeout_s:g} s")
             self.samples += len(block)
             yield block

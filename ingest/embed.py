@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +26,17 @@ class EmbedWindows:
             raise RuntimeError("the encoder's weights differ between this node and the driver")
 
     def __call__(self, windows: pa.Table) -> pa.Table:
-        rows = windows.to_pylist()
+        rows, started = windows.to_pylist(), time.perf_counter()
         audio = [np.frombuffer(row["samples"], np.int16) for row in rows if row["code"] is None]
         embedded = iter(self.embedder.embed_windows(audio))
-        return table([row if row["code"] else _stored(row, next(embedded)) for row in rows], EMBEDDED_SCHEMA)
+        each_s = (time.perf_counter() - started) / max(1, len(audio))
+        return table([row if row["code"] else _stored(row, next(embedded), each_s) for row in rows], EMBEDDED_SCHEMA)
 
 
-def _stored(row: dict[str, Any], embeddings: Embeddings) -> dict[str, Any]:
+def _stored(row: dict[str, Any], embeddings: Embeddings, embed_s: float) -> dict[str, Any]:
     stored = embeddings.stored()
     return row | {
+        "embed_s": embed_s,
         "segments": stored.segments + row["first_segment"],
         "vectors": stored.vectors.astype(np.float16).tobytes(),
         "peaks": stored.peaks.tobytes(),

@@ -19,12 +19,13 @@ from ingest.config import IngestConfig
 from ingest.deletion import delete_tracks, to_delete, vanished
 from ingest.errors import ErrorBudgetSpent, InfrastructureError, PreflightError, RefrainError, VerificationError
 from ingest.load import fill, generation_to_fill
+from ingest.metrics import JobMetrics
 from ingest.model import Model, read_model
-from ingest.pipeline import embed_files
+from ingest.pipeline import actors_by_stage, embed_files
 from ingest.preflight import preflight, refuse_local_parts
 from ingest.progress import Progress
 from ingest.publish import activate, drop_superseded, publish, to_promote, to_roll_back_to
-from ingest.ray_session import ray_session
+from ingest.ray_session import check_resources, ray_session
 from ingest.receipts import Outcomes, Receipts
 from ingest.report import write_reports
 from ingest.runs import RejectLine, Run, RunRecord
@@ -145,18 +146,22 @@ class Job:
         progress.stage("starting Ray")
         with ray_session(self.config.compute):
             self.stop.arm()
+            check_resources(self.config.compute)
+            self.current.record.actors = actors_by_stage(self.config.compute)
+            metrics = JobMetrics(self.config.catalog.name)
             progress.stage("embedding")
             pending = self.stores.catalog.pending(self.model.checksum)
             while wave := list(islice(pending, self.config.compute.wave_files)):
-                self._embed_wave(wave, listing, progress)
+                self._embed_wave(wave, listing, progress, metrics)
 
-    def _embed_wave(self, wave: list[Work], listing: Listing, progress: Progress) -> None:
+    def _embed_wave(self, wave: list[Work], listing: Listing, progress: Progress, metrics: JobMetrics) -> None:
         receipts, finished = Receipts(), 0
         for rows in embed_files(wave, self.config, self.model):
             self.stop.check()
             outcomes = receipts.add(rows)
             finished += len(outcomes.done) + len(outcomes.rejects)
             self._commit(outcomes, progress)
+            metrics.count(outcomes, progress.left)
             self._check_budget(listing, progress)
         if finished < len(wave):
             lost = len(wave) - finished
@@ -169,6 +174,8 @@ class Job:
         record.counts.done += len(outcomes.done)
         record.counts.segments += sum(done.segments for done in outcomes.done)
         record.audio_s += outcomes.audio_s
+        for stage, seconds in outcomes.busy_s.items():
+            record.busy_s[stage] = record.busy_s.get(stage, 0.0) + seconds
         for done in outcomes.done:
             record.add_duration(done.duration_s)
         progress.advance(len(outcomes.done), outcomes.audio_s, len(outcomes.rejects))

@@ -75,6 +75,11 @@ def decode_actors(compute: ComputeConfig) -> int:
     return compute.decode_actors or compute.num_cpus or os.cpu_count() or 1
 
 
+def actors_by_stage(compute: ComputeConfig) -> dict[str, int]:
+    """How many actors work side by side in the two heavy stages."""
+    return {"decode": decode_actors(compute), "embed": compute.embed_actors or 1}
+
+
 def _blocks(work: Sequence[Work], block_rows: int) -> list[pa.Table]:
     """Small blocks, so that files spread over the decoders and a lost block costs little."""
     rows = [{"recording_id": item.recording_id, "uri": item.uri} for item in work]

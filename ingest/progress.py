@@ -74,6 +74,11 @@ class Progress:
         self.stage_name = name
         self._draw() if self._bar else self.write_line()
 
+    @property
+    def left(self) -> int:
+        """Files still to do."""
+        return self.total - self.tracks - self.rejected
+
     def status(self) -> str:
         """One line: stage, files, audio hours, × real time, what is left."""
         if self.stage_name == "listing":

@@ -39,6 +39,25 @@ def ray_session(compute: ComputeConfig) -> Iterator[None]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def check_resources(compute: ComputeConfig) -> None:
+    """Can the cluster hold the pools? One that grows on demand may be small now: `compute.grows` says so.
+
+    Raises PreflightError.
+    """
+    if compute.address == "local" or compute.grows:
+        return
+    found: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray has no type for it
+    embedders = compute.embed_actors or 1
+    asked = {
+        "CPU": decode_actors(compute) * compute.decode_cpus + embedders * compute.embed_cpus,
+        "GPU": embedders * compute.embed_gpus,
+    }
+    short = [f"{wanted:g} {name}" for name, wanted in asked.items() if wanted > found.get(name, 0)]
+    if short:
+        has = ", ".join(f"{found.get(name, 0):g} {name}" for name in asked)
+        raise PreflightError(f"the pools ask for {' and '.join(short)}, the cluster has {has}: see compute.*_actors")
+
+
 def _own_folder() -> str:
     """A new folder named after this process; those of processes that were killed go."""
     for left in Path(tempfile.gettempdir()).glob("refrain-job-*"):

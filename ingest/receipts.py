@@ -9,6 +9,7 @@ from typing import Any
 from ingest.errors import SilentAudio
 from ingest.stores import Done, Reject
 
+STAGES = ("decode", "embed")
 DESCRIBED = ("duration_s", "truncated", "title", "artist", "album", "isrc", "content_hash")
 
 
@@ -34,10 +35,11 @@ class _Seen:
 
 @dataclass
 class Outcomes:
-    """Files that are finished, one way or the other, and the seconds of audio that came in with them."""
+    """Files that are finished, one way or the other, and what the stages spent on the windows that came in."""
 
     done: list[Done] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
+    busy_s: dict[str, float] = field(default_factory=dict)  # by stage
 
     @property
     def audio_s(self) -> float:
@@ -56,6 +58,8 @@ class Receipts:
         outcomes = Outcomes()
         for receipt in receipts:
             recording_id = receipt["recording_id"]
+            for stage in STAGES:
+                outcomes.busy_s[stage] = outcomes.busy_s.get(stage, 0.0) + (receipt[f"{stage}_s"] or 0.0)
             if recording_id in self._closed:
                 continue
             if receipt["code"]:

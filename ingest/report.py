@@ -79,6 +79,7 @@ def report_text(record: RunRecord) -> str:
         *(f"  {line}" for line in reject_lines(record)),
         "",
         *_table("stages", {name: f"{spent:,.1f} s" for name, spent in record.stages_s.items()}),
+        *_table("actors at work", {name: f"{share:.0%}" for name, share in record.utilisation().items()}),
         *_table("versions", record.versions),
         f"model     {record.model_checksum or 'none'}",
     ]
@@ -97,6 +98,7 @@ def report_html(record: RunRecord) -> str:
     plots = [
         _plot("Tracks by duration", _draw_durations, record, bool(sum(record.durations))),
         _plot("Rejects by reason", _draw_rejects, record, bool(record.reject_codes)),
+        _plot("Time by stage", _draw_stages, record, bool(record.stages_s)),
         _plot("Audio embedded over time", _draw_throughput, record, len(record.samples) > 1),
     ]
     title = escape(f"Run {record.run_id}")
@@ -119,6 +121,12 @@ def _draw_rejects(axes: "Axes", record: RunRecord) -> None:
     codes = dict(reversed(record.reject_codes.items()))
     axes.barh(list(codes), list(codes.values()))
     axes.set_xlabel("files")
+
+
+def _draw_stages(axes: "Axes", record: RunRecord) -> None:
+    stages = dict(reversed(record.stages_s.items()))
+    axes.barh(list(stages), list(stages.values()))
+    axes.set_xlabel("seconds")
 
 
 def _draw_throughput(axes: "Axes", record: RunRecord) -> None:

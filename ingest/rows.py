@@ -40,6 +40,8 @@ FILE_FIELDS = [
     ("album", pa.string()),
     ("isrc", pa.string()),
     ("content_hash", pa.string()),
+    ("decode_s", pa.float64()),  # that reading and decoding took, since the window before
+    ("embed_s", pa.float64()),
     ("code", pa.string()),
     ("reason", pa.string()),
 ]

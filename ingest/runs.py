@@ -102,6 +102,8 @@ class RunRecord:
     counts: Counts = field(default_factory=Counts)
     audio_s: float = 0.0  # embedded by this run
     stages_s: dict[str, float] = field(default_factory=dict)
+    busy_s: dict[str, float] = field(default_factory=dict)  # that all actors of a stage worked
+    actors: dict[str, int] = field(default_factory=dict)
     samples: list[Sample] = field(default_factory=list)
     durations: list[int] = field(default_factory=lambda: [0] * (len(DURATION_EDGES_S) + 1))
     reject_codes: dict[str, int] = field(default_factory=dict)
@@ -111,6 +113,15 @@ class RunRecord:
     @property
     def elapsed_s(self) -> float:
         return (self.ended_at or time.time()) - self.started_at
+
+    def utilisation(self) -> dict[str, float]:
+        """Share of the time of embedding that the actors of each stage worked; of what was measured."""
+        embedding_s = self.stages_s.get("embed", 0.0)
+        return {
+            stage: spent / (embedding_s * self.actors.get(stage, 1))
+            for stage, spent in self.busy_s.items()
+            if embedding_s
+        }
 
     def add_duration(self, duration_s: float) -> None:
         """Count one embedded file in the histogram of durations."""

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,8 +46,11 @@ class ServiceError(RuntimeError):
 
 
 @contextmanager
-def mariadb(directory: Path) -> Iterator[str]:
-    """A private MariaDB; yields its URL without a database, `mysql+pymysql://root@127.0.0.1:PORT`."""
+def mariadb(directory: Path, port: int | None = None) -> Iterator[str]:
+    """A private MariaDB; yields its URL without a database, `mysql+pymysql://root@127.0.0.1:PORT`.
+
+    The same directory and port again is the same server, restarted.
+    """
     server, installer = find_mariadb()
     data, log = directory / "data", directory / "mariadb.log"
     directory.mkdir(parents=True, exist_ok=True)
@@ -58,18 +61,22 @@ def mariadb(directory: Path) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="refrain-") as short:  # a socket's path ends at 107 bytes
 
         def start() -> tuple[subprocess.Popen[bytes], str]:
-            (port,) = free_ports(1)
-            options = [f"--datadir={data}", f"--port={port}", f"--socket={short}/s", "--bind-address=127.0.0.1"]
+            listening = port or free_ports(1)[0]
+            options = [f"--datadir={data}", f"--port={listening}", f"--socket={short}/s", "--bind-address=127.0.0.1"]
             command = [server, "--no-defaults", *user, *options, "--innodb-buffer-pool-size=64M"]
-            return _spawn(command, log, signal.SIGTERM), f"mysql+pymysql://root@127.0.0.1:{port}"
+            return _spawn(command, log, signal.SIGTERM), f"mysql+pymysql://root@127.0.0.1:{listening}"
 
         with _running(start, _mariadb_answers, signal.SIGTERM, log) as url:
             yield url
 
 
 @contextmanager
-def milvus(directory: Path) -> Iterator[str]:
-    """A private Milvus server; yields its address, `http://127.0.0.1:PORT`."""
+def milvus(directory: Path, ports: Sequence[int] | None = None) -> Iterator[str]:
+    """A private Milvus server; yields its address, `http://127.0.0.1:PORT`.
+
+    The same directory and `ports` (one more than MILVUS_PORTS, the second that of the proxy) again is the same server,
+    restarted.
+    """
     server = Path(sys.executable).with_name("milvus-server")
     if not server.exists():
         raise ServiceError("Milvus is missing: install the PyPI package milvus==2.3.5 (extra `dev`)")
@@ -77,13 +84,13 @@ def milvus(directory: Path) -> Iterator[str]:
     log = directory / "milvus.log"
 
     def start() -> tuple[subprocess.Popen[bytes], str]:
-        peer, *ports = free_ports(len(MILVUS_PORTS) + 1)
-        options = [f"--{name}-port={port}" for name, port in zip(MILVUS_PORTS, ports, strict=True)]
+        peer, *listening = ports or free_ports(len(MILVUS_PORTS) + 1)
+        options = [f"--{name}-port={port}" for name, port in zip(MILVUS_PORTS, listening, strict=True)]
         etcd = directory / "etcd.yaml"
-        etcd.write_text(_etcd_config(ports[MILVUS_PORTS.index("etcd")], peer), encoding="utf-8")
+        etcd.write_text(_etcd_config(listening[MILVUS_PORTS.index("etcd")], peer), encoding="utf-8")
         command = [str(server), "--data", str(directory), *options]
         process = _spawn(command, log, signal.SIGINT, {"ETCD_CONFIG_PATH": str(etcd)})
-        return process, f"http://127.0.0.1:{ports[0]}"
+        return process, f"http://127.0.0.1:{listening[0]}"
 
     def answers(_uri: str) -> bool:
         return "Ctrl+C to exit" in log.read_text(encoding="utf-8", errors="replace")

@@ -77,20 +77,20 @@ def test_rejects_are_listed_with_their_reasons(tmp_path: Path) -> None:
     assert len((directory(run) / "rejects.csv").read_text().splitlines()) == 1026
 
 
-def test_the_page_shows_the_text_and_three_plots(tmp_path: Path) -> None:
-    """The HTML is well formed, carries the whole text and a picture of durations, rejects and throughput."""
+def test_the_page_shows_the_text_and_its_plots(tmp_path: Path) -> None:
+    """The HTML is well formed, carries the whole text and a picture of durations, rejects, stages and throughput."""
     run = finished(a_run(tmp_path))
     page = Page(report_html(run.record))
     assert page.open == []
     assert report_text(run.record) in page.text
-    assert page.images == ["Tracks by duration", "Rejects by reason", "Audio embedded over time"]
+    assert page.images == ["Tracks by duration", "Rejects by reason", "Time by stage", "Audio embedded over time"]
     assert "http" not in report_html(run.record)
 
 
 def test_plots_without_data_are_left_out(tmp_path: Path) -> None:
     """A run that embedded and rejected nothing has a page without pictures."""
     record = finished(a_run(tmp_path)).record
-    record.durations, record.reject_codes, record.samples = [0], {}, []
+    record.durations, record.reject_codes, record.samples, record.stages_s = [0], {}, [], {}
     assert Page(report_html(record)).images == []
 
 

@@ -118,3 +118,12 @@ def test_a_run_lies_wherever_the_home_does() -> None:
     assert pq.read_table(io.BytesIO(run.files.read("manifest.parquet"))).column("uri").to_pylist() == ["a.mp3", "b.mp3"]
     assert run.files.read("rejects.csv").startswith(b"uri,code,reason")
     assert latest_runs("memory://elsewhere", "default", 5) == []
+
+
+def test_utilisation_is_the_share_of_time_that_actors_worked(tmp_path: Path) -> None:
+    """Three seconds of two decoders in two seconds of embedding are three quarters."""
+    record = a_run(tmp_path).record
+    record.busy_s, record.actors, record.stages_s = {"decode": 3.0, "embed": 1.0}, {"decode": 2}, {"embed": 2.0}
+    assert record.utilisation() == {"decode": 0.75, "embed": 0.5}
+    record.stages_s = {}
+    assert record.utilisation() == {}

@@ -24,8 +24,8 @@ class File:
         last = len(self.stored) - 1 if self.reject is None else None
         rows = [
             {"recording_id": recording_id, "window": window, "last": window == last, "duration_s": 10.5 * (window + 1),
-             "truncated": None, **dict.fromkeys(TAGS), "code": None, "reason": None, "stored": stored,
-             "lake_file": f"{recording_id % 3}-{window % 2}"}
+             "truncated": None, **dict.fromkeys(TAGS), "decode_s": 0.25, "embed_s": None, "code": None, "reason": None,
+             "stored": stored, "lake_file": f"{recording_id % 3}-{window % 2}"}
             for window, stored in enumerate(self.stored)
         ]  # fmt: skip
         if last is not None:
@@ -106,3 +106,9 @@ def test_what_is_settled_is_settled() -> None:
     assert len(receipts.add([rows[-1]]).rejects) == 1
     late = receipts.add(rows)
     assert late.done == [] and late.rejects == [] and receipts.unfinished() == []
+
+
+def test_the_time_of_the_stages_adds_up() -> None:
+    """What each window took is summed over all receipts; a stage that a row never met took nothing."""
+    outcomes = Receipts().add([*File((1, 2)).receipts(1), *File((3,), reject="too_long").receipts(2)])
+    assert outcomes.busy_s == {"decode": 4 * 0.25, "embed": 0.0}

@@ -74,7 +74,7 @@ def left_in(home: Path, uris: list[str]) -> Left:
         assert generation is not None and generation.encoder == encoder
         tracks = {track.uri: track for track in map(catalog.track, range(1, 1 + len(uris))) if track is not None}
         keys = {
-            uri: _keys(vectors.fetch(generation.collection, _possible(track.recording_id)).keys)
+            uri: _keys(vectors.fetch(generation.collection, possible_keys(track.recording_id)).keys)
             for uri, track in tracks.items()
         }
         rows = {uri: (t.track_id, t.recording_id, t.title, t.artist, t.isrc, t.duration_s) for uri, t in tracks.items()}
@@ -89,7 +89,7 @@ def named_files(home: Path) -> tuple[set[str], set[str]]:
     return named, {path.name for path in (home / "lake").rglob("*.parquet")}
 
 
-def _possible(recording_id: int) -> np.ndarray:
+def possible_keys(recording_id: int) -> np.ndarray:
     """More keys than a test's recording has segments."""
     return (recording_id << SEGMENT_BITS) + np.arange(2_000, dtype=np.int64)
 

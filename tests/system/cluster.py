@@ -1,0 +1,120 @@
+"""A Ray cluster of several nodes on this machine: a head without CPUs, and workers that see neither home nor music."""
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from scripts.services import free_ports
+from tests.system.catalogue import ROOT
+
+RAY = Path(sys.executable).with_name("ray")
+START_S = 120
+COUNT_NODES = """
+import sys, ray
+ray.init(sys.argv[1], log_to_driver=False, logging_level=50)
+print(sum(node["Alive"] for node in ray.nodes()))
+"""
+
+
+class Cluster:
+    """`address` is what a job connects to, `environment` what it and the nodes have in common."""
+
+    def __init__(self, hidden: Path, environment: dict[str, str]) -> None:
+        (port,) = free_ports(1)
+        self.address = f"127.0.0.1:{port}"
+        self.hidden = hidden
+        self.folder = tempfile.mkdtemp(prefix="rf-", dir="/tmp")  # sockets lie in it: a short path
+        self.environment = {
+            **os.environ, **environment, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1",
+            "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16), "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_agent_register_timeout_ms": "120000",
+            "RAY_health_check_initial_delay_ms": "5000", "RAY_health_check_period_ms": "1000",
+            "RAY_health_check_timeout_ms": "5000", "RAY_health_check_failure_threshold": "3",
+        }  # fmt: skip
+        head = ["--head", f"--port={port}", f"--temp-dir={self.folder}", "--num-cpus=0", "--include-dashboard=false"]
+        self.head = self._start(head, alone=False)
+        self.workers: list[subprocess.Popen[bytes]] = []
+
+    def add_worker(self, cpus: int = 3) -> None:
+        """A node in a mount namespace of its own, where the hidden folder is empty."""
+        before = self.nodes()
+        self.workers.append(self._start([f"--address={self.address}", f"--num-cpus={cpus}"], alone=True))
+        self._wait_for(before + 1)
+
+    def kill_worker(self) -> None:
+        """The newest node is gone at once, with all its processes."""
+        os.killpg(self.workers.pop().pid, signal.SIGKILL)
+
+    def processes(self, name: str) -> list[int]:
+        """Ids of this cluster's worker processes whose title holds `name`, as Ray calls what an actor does."""
+        found = []
+        for worker in self.workers:
+            for process in _of_group(worker.pid):
+                with suppress(OSError):
+                    if name in Path(f"/proc/{process}/cmdline").read_text():
+                        found.append(process)
+        return found
+
+    def nodes(self) -> int:
+        """How many nodes live."""
+        command = [sys.executable, "-c", COUNT_NODES, self.address]
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=100)
+        return int(done.stdout.split()[-1]) if done.returncode == 0 and done.stdout.split() else 0
+
+    def close(self) -> None:
+        for process in (*self.workers, self.head):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _start(self, options: list[str], *, alone: bool) -> subprocess.Popen[bytes]:
+        command = [str(RAY), "start", "--block", "--disable-usage-stats", "--object-store-memory=100000000", *options]
+        if alone:
+            hide = f"mount -t tmpfs none '{self.hidden}' && exec \"$@\""
+            command = ["unshare", "--mount", "sh", "-c", hide, "sh", *command]
+        log = Path(self.folder) / f"node-{secrets.token_hex(3)}.log"
+        with log.open("wb") as output:
+            return subprocess.Popen(
+                command,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def _wait_for(self, nodes: int) -> None:
+        deadline = time.monotonic() + START_S
+        while self.nodes() < nodes:
+            assert time.monotonic() < deadline, f"the cluster has no {nodes} nodes"
+            time.sleep(0.5)
+
+
+@contextmanager
+def ray_cluster(hidden: Path, environment: dict[str, str], workers: int = 2) -> Iterator[Cluster]:
+    """A cluster whose workers do not see what lies in `hidden`."""
+    cluster = Cluster(hidden, environment)
+    try:
+        cluster._wait_for(1)
+        for _ in range(workers):
+            cluster.add_worker()
+        yield cluster
+    finally:
+        cluster.close()
+
+
+def _of_group(group: int) -> Iterator[int]:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                if os.getpgid(int(entry.name)) == group:
+                    yield int(entry.name)
