@@ -92,8 +92,9 @@ def measure(store: str, files: str, folder: str, url: str) -> Cost:
             lambda: commit_all(catalog),
             lambda: (catalog.register(listing(count), "again"), next(catalog.pending(ENCODER), None)),
         ]
-        spent = [_timed(step) for step in steps]
-    return Cost(store, count, *spent, getrusage(RUSAGE_SELF).ru_maxrss / 1024)
+        register_s, manifest_s, commit_s, again_s = (_timed(step) for step in steps)
+    memory_mb = getrusage(RUSAGE_SELF).ru_maxrss / 1024
+    return Cost(store, count, register_s, manifest_s, commit_s, again_s, memory_mb)
 
 
 def listing(count: int) -> Iterator[SourceFile]:
