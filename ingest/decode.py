@@ -13,11 +13,12 @@ import pyarrow as pa
 
 from ingest.catalog import locate, open_file
 from ingest.config import AudioConfig, CatalogConfig
-from ingest.errors import BadInput, TimedOut, TooShort
+from ingest.errors import BadInput, InfrastructureError, TimedOut, TooShort
 from ingest.fingerprint import SAMPLE_RATE, AudioStream, Tags, Window, cut_windows, denoise_blocks, read_tags
 from ingest.rows import WINDOW_SCHEMA, table
 
 CONTENT_HASH_BYTES = 16
+RETRY_AFTER_S = (1.0, 5.0, 25.0)  # when a source fails, beside what its client asks again by itself
 
 
 class DecodeFiles:
@@ -34,9 +35,10 @@ class DecodeFiles:
         padding: tuple[int, int],
         file_timeout_s: float,
         clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.catalog, self.audio, self.padding = catalog, audio, padding
-        self.file_timeout_s, self.clock = file_timeout_s, clock
+        self.file_timeout_s, self.clock, self.pause = file_timeout_s, clock, pause
 
     def __call__(self, work: pa.Table) -> Iterator[pa.Table]:
         for row in work.to_pylist():
@@ -44,12 +46,22 @@ class DecodeFiles:
                 yield table([window], WINDOW_SCHEMA)
 
     def rows(self, recording_id: int, uri: str) -> Iterator[dict[str, Any]]:
-        """Rows of WINDOW_SCHEMA for one file: its windows, or what there was of them and a reject."""
-        try:
-            for fields in self._windows(uri):
-                yield {"recording_id": recording_id, **fields}
-        except BadInput as error:
-            yield {"recording_id": recording_id, "window": -1, "code": error.code, "reason": str(error)}
+        """Rows of WINDOW_SCHEMA for one file: its windows, or what there was of them and a reject.
+
+        A source that fails is asked again, from the start of the file: windows that come twice count once.
+        """
+        for wait_s in (*RETRY_AFTER_S, None):
+            try:
+                for fields in self._windows(uri):
+                    yield {"recording_id": recording_id, **fields}
+            except BadInput as error:
+                yield {"recording_id": recording_id, "window": -1, "code": error.code, "reason": str(error)}
+            except InfrastructureError:
+                if wait_s is None:
+                    raise
+                self.pause(wait_s)
+                continue
+            return
 
     def _windows(self, uri: str) -> Iterator[dict[str, Any]]:
         with open_file(self.catalog, locate(self.catalog, uri)) as file:

@@ -1,12 +1,13 @@
 """The bytes behind a location: a local path or s3://bucket/key, taken literally (no globs, no chains, no %)."""
 
+import io
 import os
 import stat
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]  # it has no types
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from s3fs import S3FileSystem
 
 S3 = "s3://"
+READ_BYTES = 1 << 18  # asked of an object at once, of what its client holds
 S3_ERRORS = (OSError, ClientError, BotoCoreError)  # s3fs translates most of what S3 says to OSError
 
 
@@ -32,7 +34,9 @@ def open_location(config: CatalogConfig, location: str) -> BinaryIO:
     """Open for reading and seeking. Raises MissingFile; InfrastructureError if S3 fails."""
     try:
         if location.startswith(S3):
-            return cast(BinaryIO, s3_files(config).open(location.removeprefix(S3), "rb"))
+            return io.BufferedReader(
+                _Object(s3_files(config).open(location.removeprefix(S3), "rb"), location), READ_BYTES
+            )
         return Path(location).open("rb")
     except (*S3_ERRORS, ValueError) as error:
         raise _speaking(error, location) from error
@@ -80,6 +84,37 @@ def _client(endpoint_url: str | None, anonymous: bool) -> "S3FileSystem":
 def why(error: Exception) -> str:
     """An error of the operating system or of S3, in its own words."""
     return str(getattr(error, "strerror", None) or error)
+
+
+class _Object(io.RawIOBase):
+    """An object open for reading; what S3 fails at is no fault of the file, and is not to be taken for one."""
+
+    def __init__(self, file: Any, location: str) -> None:
+        self._file, self.name = file, location
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return int(self._file.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._file.tell())
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            found = self._file.read(len(buffer))
+        except (*S3_ERRORS, ValueError) as error:
+            raise _speaking(error, self.name) from error
+        buffer[: len(found)] = found
+        return len(found)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def _speaking(error: Exception, location: str) -> MissingFile | InfrastructureError:

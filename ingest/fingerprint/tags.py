@@ -23,7 +23,7 @@ ISRC_NAMES = ("TSRC", "isrc", "----:com.apple.iTunes:ISRC", "WM/ISRC")
 # What mutagen's parsers let through of a malformed tag, beside its own errors.
 MALFORMED = (
     mutagen.MutagenError, OSError, EOFError, ValueError, LookupError, ArithmeticError, TypeError, AttributeError,
-    AssertionError, struct.error, zlib.error,
+    AssertionError, RecursionError, struct.error, zlib.error,
 )  # fmt: skip
 
 

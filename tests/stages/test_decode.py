@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from mutagen.flac import FLAC
 
-from ingest.decode import DecodeFiles
+from ingest.decode import RETRY_AFTER_S, DecodeFiles
+from ingest.errors import InfrastructureError
 from ingest.fingerprint import SEGMENT_HOP
 from ingest.fingerprint.pcm import to_float
 from ingest.rows import WINDOW_SCHEMA
@@ -152,3 +154,32 @@ def test_the_content_is_known_by_its_samples(music: Path, tmp_path: Path) -> Non
     tags.save()
     hashes = [list(decoder().rows(1, str(path)))[-1]["content_hash"] for path in (*copies, music / "song.mp3")]
     assert hashes[0] == hashes[1] != hashes[2] and len(hashes[0]) == 32
+
+
+class Failing(DecodeFiles):
+    """A source that fails so many times before it gives its files."""
+
+    failures = 0
+
+    def _windows(self, uri: str) -> Iterator[dict[str, Any]]:
+        rows = super()._windows(uri)
+        yield next(rows)
+        if self.failures:
+            self.failures -= 1
+            raise InfrastructureError("S3 does not give it")
+        yield from rows
+
+
+def test_a_source_that_fails_is_asked_again(music: Path) -> None:
+    """The whole file comes after a failure or two, with pauses that grow; one that stays away ends the job."""
+    whole = list(decoder().rows(1, str(music / "song.mp3")))
+    waited: list[float] = []
+    made = decoder()
+    failing = Failing(made.catalog, made.audio, made.padding, 60.0, pause=waited.append)
+    failing.failures = 2
+    rows = list(failing.rows(1, str(music / "song.mp3")))
+    assert [row["window"] for row in rows] == [0, 0, *(row["window"] for row in whole)] and rows[-1]["last"]
+    assert waited == list(RETRY_AFTER_S[:2])
+    failing.failures = 9
+    with pytest.raises(InfrastructureError):
+        list(failing.rows(1, str(music / "song.mp3")))

@@ -49,10 +49,10 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
-def ingest(home: Path, music: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def ingest(home: Path, music: Path, *options: str, timeout_s: float = 280) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
     return subprocess.run(
-        command(home, music, *options), capture_output=True, text=True, timeout=280, cwd=ROOT, env=environment()
+        command(home, music, *options), capture_output=True, text=True, timeout=timeout_s, cwd=ROOT, env=environment()
     )
 
 
