@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import TypeVar
 
@@ -205,7 +205,7 @@ class Job:
         with self.current.stage("verify"):
             active = catalog.active_generation()
             if active:
-                verify(active, catalog, vectors)
+                self.current.record.verified = asdict(verify(active, catalog, vectors))
         self.current.record.counts.deleted = len(track_ids)
         if self.config.action == "delete":
             self.current.record.message = f"{len(track_ids):,} tracks deleted"
@@ -229,7 +229,8 @@ class Job:
         with self.current.stage("load"):
             self._put(generation)
         with self.current.stage("verify"):
-            verify(generation, self.stores.catalog, self.stores.vectors)
+            found = verify(generation, self.stores.catalog, self.stores.vectors)
+        self.current.record.verified = asdict(found)
 
     def _put(self, generation: Generation) -> None:
         catalog, vectors, lake = self.stores.catalog, self.stores.vectors, self.stores.lake

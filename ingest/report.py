@@ -52,6 +52,14 @@ def summary_line(record: RunRecord) -> str:
     )
 
 
+def _verified(record: RunRecord) -> str:
+    found = record.verified
+    return (
+        f"verified  {found['vectors']:,.0f} vectors stored, {found['self_recall']:.0%} of a sample find themselves,"
+        f" {found['search_ms']:.1f} ms a vector searched"
+    )
+
+
 def speed_x(record: RunRecord) -> float:
     """Seconds of audio embedded in a second of the run, all stages counted."""
     return record.audio_s / record.elapsed_s if record.elapsed_s > 0 else 0.0
@@ -75,6 +83,7 @@ def report_text(record: RunRecord) -> str:
             if counts.same_audio
             else []
         ),
+        *([_verified(record)] if record.verified else []),
         f"rejected  {counts.rejected:,}" + (f": {_codes(record)}" if counts.rejected else ""),
         *(f"  {line}" for line in reject_lines(record)),
         "",

@@ -104,6 +104,7 @@ class RunRecord:
     stages_s: dict[str, float] = field(default_factory=dict)
     busy_s: dict[str, float] = field(default_factory=dict)  # that all actors of a stage worked
     actors: dict[str, int] = field(default_factory=dict)
+    verified: dict[str, float] = field(default_factory=dict)  # what the last verification of a collection found
     samples: list[Sample] = field(default_factory=list)
     durations: list[int] = field(default_factory=lambda: [0] * (len(DURATION_EDGES_S) + 1))
     reject_codes: dict[str, int] = field(default_factory=dict)

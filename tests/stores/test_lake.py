@@ -9,6 +9,7 @@ import pytest
 
 from ingest.fingerprint.grid import vector_key
 from ingest.stores import ConfigurationError, Lake, LakeConfig, LakeError, LakeUnit, open_lake
+from tests.stores.disks import grow, small_disk
 from tests.stores.rows import random_peaks
 
 ENCODER = "e" * 64
@@ -220,3 +221,18 @@ def test_an_unknown_kind_of_path(home: Path) -> None:
     """A lake.uri that nothing can open is a ConfigurationError."""
     with pytest.raises(ConfigurationError, match=r"lake\.uri 'nosuch://x'"):
         open_lake(LakeConfig("nosuch://x"), home)
+
+
+@pytest.mark.integration
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    """Where the disk is full a LakeError says so, and no part of a file lies there; with room the same write goes."""
+    with small_disk(tmp_path / "disk", kilobytes=64) as place:
+        lake = open_lake(LakeConfig(), place)
+        kept = lake.write(ENCODER, [unit(1, 0, range(10))]).file
+        large = [unit(2, 0, range(10_000))]
+        with pytest.raises(LakeError, match="No space left"):
+            lake.write(ENCODER, large)
+        assert [path.name for path in place.rglob("*") if path.is_file()] == [kept]
+        grow(place, kilobytes=8_000)
+        lake.write(ENCODER, large)
+        assert len(list(lake.read(ENCODER, {1: [kept]}))) == 1

@@ -51,16 +51,16 @@ class Cluster:
 
     def kill_worker(self) -> None:
         """The newest node is gone at once, with all its processes."""
-        os.killpg(self.workers.pop().pid, signal.SIGKILL)
+        _kill(self.workers.pop())
 
     def processes(self, name: str) -> list[int]:
         """Ids of this cluster's worker processes whose title holds `name`, as Ray calls what an actor does."""
         found = []
-        for worker in self.workers:
-            for process in _of_group(worker.pid):
-                with suppress(OSError):
-                    if name in Path(f"/proc/{process}/cmdline").read_text():
-                        found.append(process)
+        for entry in Path("/proc").iterdir():
+            with suppress(OSError):
+                titled = entry.name.isdigit() and name in (entry / "cmdline").read_text()
+                if titled and self.environment["RAY_AUTH_TOKEN"] in (entry / "environ").read_text(errors="replace"):
+                    found.append(int(entry.name))
         return found
 
     def nodes(self) -> int:
@@ -71,9 +71,7 @@ class Cluster:
 
     def close(self) -> None:
         for process in (*self.workers, self.head):
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            _kill(process)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _start(self, options: list[str], *, alone: bool) -> subprocess.Popen[bytes]:
@@ -112,9 +110,7 @@ def ray_cluster(hidden: Path, environment: dict[str, str], workers: int = 2) -> 
         cluster.close()
 
 
-def _of_group(group: int) -> Iterator[int]:
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with suppress(OSError):
-                if os.getpgid(int(entry.name)) == group:
-                    yield int(entry.name)
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -87,7 +87,8 @@ class World:
 
     def run(self, name: str, *options: str) -> tuple[int, str]:
         """The command to its end: exit code, and what it said."""
-        return finish(self.job(name, *options))
+        with self.job(name, *options) as job:
+            return finish(job)
 
     def wait(self, job: subprocess.Popen[str], name: str, reached: Reached) -> None:
         """Until the catalogue is so far; the job must still be at it."""
@@ -180,10 +181,10 @@ def test_home_is_in_the_bucket(world: World, undisturbed: Left) -> None:
 
 def test_a_node_that_dies_costs_nothing(world: World, undisturbed: Left) -> None:
     """Half-way through, a worker with all its actors and blocks is gone: the job ends right, by itself or run again."""
-    job = world.job("node")
-    world.wait(job, "node", embedded(3))
-    world.cluster.kill_worker()
-    code, said = finish(job)
+    with world.job("node") as job:
+        world.wait(job, "node", embedded(3))
+        world.cluster.kill_worker()
+        code, said = finish(job)
     world.cluster.add_worker()
     if code != 0:
         assert code == 1, said
@@ -194,13 +195,13 @@ def test_a_node_that_dies_costs_nothing(world: World, undisturbed: Left) -> None
 
 def test_actors_that_die_are_replaced(world: World, undisturbed: Left) -> None:
     """A decoder and the embedder are killed: Ray starts others, and the job does not even fail."""
-    job = world.job("actors")
-    world.wait(job, "actors", embedded(2))
-    for stage in ("DecodeFiles", "EmbedWindows"):
-        pids = world.cluster.processes(stage)
-        assert pids, f"no process of {stage} is there"
-        os.kill(pids[0], signal.SIGKILL)
-    code, said = finish(job)
+    with world.job("actors") as job:
+        world.wait(job, "actors", embedded(2))
+        for stage in ("DecodeFiles", "EmbedWindows"):
+            pids = world.cluster.processes(stage)
+            assert pids, f"no process of {stage} is there"
+            os.kill(pids[0], signal.SIGKILL)
+        code, said = finish(job)
     assert code == 0, said
     assert world.left("actors") == undisturbed
 
@@ -210,10 +211,10 @@ def test_actors_that_die_are_replaced(world: World, undisturbed: Left) -> None:
 def test_a_server_that_is_restarted(world: World, undisturbed: Left, server: str, moment: Reached) -> None:
     """Milvus dies while it is loaded, MySQL in the middle of the run: the job says so, and the next one finishes."""
     name = f"restarted-{server}"
-    job = world.job(name)
-    world.wait(job, name, moment)
-    world.kill(server)
-    code, said = finish(job)
+    with world.job(name) as job:
+        world.wait(job, name, moment)
+        world.kill(server)
+        code, said = finish(job)
     assert code == 1 and server.replace("mysql", "MySQL").replace("milvus", "Milvus") in said, said
     world.start(server)
     code, said = world.run(name)
@@ -242,10 +243,10 @@ def test_s3_that_fails_for_a_while(world: World, undisturbed: Left, how: Any) ->
 @pytest.mark.long
 def test_s3_that_is_down(world: World, undisturbed: Left) -> None:
     """While nothing can be read the job fails, and blames no file; afterwards it goes on from there."""
-    job = world.job("down")
-    world.wait(job, "down", embedded(2))
-    world.s3.fail("error", 1_000_000)
-    code, said = finish(job)
+    with world.job("down") as job:
+        world.wait(job, "down", embedded(2))
+        world.s3.fail("error", 1_000_000)
+        code, said = finish(job)
     world.s3.fail("none", 0)
     assert code in (0, 1), said
     code, said = world.run("down")

@@ -61,7 +61,9 @@ class Shop:
 
     def fill(self, generation: Generation) -> None:
         list(fill(generation, self.catalog, self.vectors, self.lake, batch_vectors=2 * SEGMENTS))
-        verify(generation, self.catalog, self.vectors)
+        found = verify(generation, self.catalog, self.vectors)
+        assert (found.vectors, found.self_recall) == (self.catalog.loaded_segments(generation.generation_id), 1.0)
+        assert found.search_ms > 0 or not found.vectors
 
     def switch(self, generation: Generation) -> None:
         self.fill(generation)

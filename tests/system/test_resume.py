@@ -1,6 +1,7 @@
 """Killed at any moment of its work and run again, a job ends as an undisturbed one."""
 
 import os
+import random
 import signal
 import subprocess
 import time
@@ -12,6 +13,7 @@ import pytest
 from ingest.config import EncoderConfig
 from ingest.model import read_model
 from ingest.stores import CatalogStore, MetadataConfig, open_metadata
+from tests.stores.disks import grow, small_disk
 from tests.system.catalogue import Left, command, environment, ingest, left_in, named_files, write_pieces
 
 pytestmark = pytest.mark.integration
@@ -85,6 +87,41 @@ def test_sigterm_ends_cleanly_and_resumably(music: Path, undisturbed: Left, tmp_
     resumed = ingest(home, music, *FINE)
     assert resumed.returncode == 0, resumed.stderr
     _assert_same(home, music, undisturbed)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1_200)
+def test_killed_again_and_again_at_random(music: Path, undisturbed: Left, tmp_path: Path) -> None:
+    """Ten kills at random seconds of its life, whatever it does then; the run after them ends as an undisturbed one."""
+    home, rng = tmp_path / "home", random.Random(11)
+    kills = 0
+    while kills < 10:
+        job = subprocess.Popen(
+            command(home, music, *FINE), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment()
+        )
+        try:
+            job.wait(rng.uniform(1.0, 45.0))
+            assert job.returncode == 0
+        except subprocess.TimeoutExpired:
+            job.kill()
+            job.wait()
+        kills += 1
+    resumed = ingest(home, music, *FINE)
+    assert resumed.returncode == 0, resumed.stderr
+    _assert_same(home, music, undisturbed)
+
+
+@pytest.mark.long
+def test_a_disk_that_runs_full(music: Path, undisturbed: Left, tmp_path: Path) -> None:
+    """With no room left for the lake the job says so and ends with exit 1; with room it goes on from there."""
+    with small_disk(tmp_path / "disk", kilobytes=48) as disk:
+        home, lake = tmp_path / "home", f"lake.uri={disk / 'lake'}"
+        full = ingest(home, music, *FINE, lake)
+        assert full.returncode == 1 and "No space left" in full.stderr, full.stderr
+        grow(disk, kilobytes=64_000)
+        resumed = ingest(home, music, *FINE, lake)
+        assert resumed.returncode == 0, resumed.stderr
+        assert left_in(home, _uris(music)) == undisturbed
 
 
 def _uris(music: Path) -> list[str]:
