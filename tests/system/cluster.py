@@ -13,15 +13,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from scripts.services import free_ports
+from serve.process_tree import read_process
 from tests.system.catalogue import ROOT
 
 RAY = Path(sys.executable).with_name("ray")
 START_S = 120
-COUNT_NODES = """
-import sys, ray
-ray.init(sys.argv[1], log_to_driver=False, logging_level=50)
-print(sum(node["Alive"] for node in ray.nodes()))
-"""
+STARTED = "Ray runtime started"
 
 
 class Cluster:
@@ -45,29 +42,23 @@ class Cluster:
 
     def add_worker(self, cpus: int = 3) -> None:
         """A node in a mount namespace of its own, where the hidden folder is empty."""
-        before = self.nodes()
         self.workers.append(self._start([f"--address={self.address}", f"--num-cpus={cpus}"], alone=True))
-        self._wait_for(before + 1)
 
     def kill_worker(self) -> None:
         """The newest node is gone at once, with all its processes."""
         _kill(self.workers.pop())
 
     def processes(self, name: str) -> list[int]:
-        """Ids of this cluster's worker processes whose title holds `name`, as Ray calls what an actor does."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            with suppress(OSError):
-                titled = entry.name.isdigit() and name in (entry / "cmdline").read_text()
-                if titled and self.environment["RAY_AUTH_TOKEN"] in (entry / "environ").read_text(errors="replace"):
-                    found.append(int(entry.name))
-        return found
-
-    def nodes(self) -> int:
-        """How many nodes live."""
-        command = [sys.executable, "-c", COUNT_NODES, self.address]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=100)
-        return int(done.stdout.split()[-1]) if done.returncode == 0 and done.stdout.split() else 0
+        """Ids of worker processes whose title holds `name`, as Ray calls what an actor does; started, not starting."""
+        found = [read_process(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+        parents = {process.pid: process.parent for process in found if process is not None}
+        below = {worker.pid for worker in self.workers}
+        size = 0
+        while len(below) > size:
+            size = len(below)
+            below |= {pid for pid, parent in parents.items() if parent in below}
+        titles = {pid: _title(pid) for pid in below}
+        return [pid for pid, title in titles.items() if name in title and "__init__" not in title]
 
     def close(self) -> None:
         for process in (*self.workers, self.head):
@@ -81,7 +72,7 @@ class Cluster:
             command = ["unshare", "--mount", "sh", "-c", hide, "sh", *command]
         log = Path(self.folder) / f"node-{secrets.token_hex(3)}.log"
         with log.open("wb") as output:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 command,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -89,12 +80,11 @@ class Cluster:
                 stderr=output,
                 start_new_session=True,
             )
-
-    def _wait_for(self, nodes: int) -> None:
         deadline = time.monotonic() + START_S
-        while self.nodes() < nodes:
-            assert time.monotonic() < deadline, f"the cluster has no {nodes} nodes"
-            time.sleep(0.5)
+        while STARTED not in log.read_text(errors="replace"):
+            assert process.poll() is None and time.monotonic() < deadline, log.read_text(errors="replace")
+            time.sleep(0.1)
+        return process
 
 
 @contextmanager
@@ -102,12 +92,17 @@ def ray_cluster(hidden: Path, environment: dict[str, str], workers: int = 2) -> 
     """A cluster whose workers do not see what lies in `hidden`."""
     cluster = Cluster(hidden, environment)
     try:
-        cluster._wait_for(1)
         for _ in range(workers):
             cluster.add_worker()
         yield cluster
     finally:
         cluster.close()
+
+
+def _title(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+    return ""
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
