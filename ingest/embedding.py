@@ -1,0 +1,82 @@
+"""Phase 1: files go through the pipeline wave by wave, and the driver commits what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+
+from ingest.config import IngestConfig
+from ingest.errors import ErrorBudgetSpent, InfrastructureError
+from ingest.metrics import JobMetrics
+from ingest.model import Model
+from ingest.pipeline import actors_by_stage, embed_files
+from ingest.progress import Progress
+from ingest.ray_session import check_resources, ray_session
+from ingest.receipts import Outcomes, Receipts
+from ingest.runs import Run
+from ingest.stop import StopSignal
+from ingest.stores import CatalogStore, Work
+
+
+@dataclass
+class Embedding:
+    """What is pending, embedded and committed; millions of files cost the driver no more memory than one wave.
+
+    `unusable` entries of the listing count against the error budget.
+    """
+
+    config: IngestConfig
+    stop: StopSignal
+    current: Run
+    catalog: CatalogStore
+    model: Model
+    progress: Progress
+    unusable: int
+
+    def run(self) -> None:
+        """Raises InfrastructureError, ErrorBudgetSpent, PreflightError if the cluster is too small, Stopped."""
+        self.progress.stage("starting Ray")
+        with ray_session(self.config.compute):
+            self.stop.arm()
+            check_resources(self.config.compute)
+            self.current.record.actors = actors_by_stage(self.config.compute)
+            metrics = JobMetrics(self.config.catalog.name)
+            self.progress.stage("embedding")
+            pending = self.catalog.pending(self.model.checksum)
+            while wave := list(islice(pending, self.config.compute.wave_files)):
+                self._wave(wave, metrics.count)
+
+    def _wave(self, wave: list[Work], count: Callable[[Outcomes, int], None]) -> None:
+        receipts, finished = Receipts(), 0
+        for rows in embed_files(wave, self.config, self.model):
+            self.stop.check()
+            outcomes = receipts.add(rows)
+            finished += len(outcomes.done) + len(outcomes.rejects)
+            self._commit(outcomes)
+            count(outcomes, self.progress.left)
+            self._check_budget()
+        if finished < len(wave):
+            lost = len(wave) - finished
+            raise InfrastructureError(f"{lost} files went into the pipeline and did not come out; run it again")
+
+    def _commit(self, outcomes: Outcomes) -> None:
+        """The ledger first: what the run's record says is so."""
+        record = self.current.record
+        self.catalog.commit(self.model.checksum, outcomes.done, outcomes.rejects, record.run_id)
+        record.counts.done += len(outcomes.done)
+        record.counts.segments += sum(done.segments for done in outcomes.done)
+        record.audio_s += outcomes.audio_s
+        for stage, seconds in outcomes.busy_s.items():
+            record.busy_s[stage] = record.busy_s.get(stage, 0.0) + seconds
+        for done in outcomes.done:
+            record.add_duration(done.duration_s)
+        self.progress.advance(len(outcomes.done), outcomes.audio_s, len(outcomes.rejects))
+
+    def _check_budget(self) -> None:
+        budget, listed = self.config.error_budget, self.current.record.counts.listed
+        rejected = self.progress.rejected + self.unusable
+        if budget is not None and rejected > budget * listed:
+            raise ErrorBudgetSpent(
+                f"{rejected} of {listed} files were rejected, more than error_budget={budget:g} allows"
+            )
