@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 
 from ingest.catalog import probe_source
+from ingest.checks import READS_THE_SOURCE
 from ingest.config import IngestConfig
 from ingest.errors import PreflightError, RefrainError
 from ingest.model import Model
@@ -23,7 +24,7 @@ def refuse_local_parts(config: IngestConfig) -> None:
     if config.compute.address == "local":
         return
     on_disk = [
-        *(["catalog=folder"] if config.catalog.kind == "folder" else []),
+        *(["catalog=folder"] if config.catalog.kind == "folder" and config.action in READS_THE_SOURCE else []),
         *([f"home={config.home}"] if config.home_is_local else []),
         *(["the lake in home"] if config.lake.uri is None and config.home_is_local else []),
     ]

@@ -87,6 +87,7 @@ def test_a_cluster_refuses_what_lies_on_one_machine() -> None:
         ingest_config("s3://b/home", "compute=cluster", "catalog=s3", "catalog.path=s3://music", *SERVERS)
     )
     refuse_local_parts(ingest_config("/here", "catalog.path=/music"))
+    refuse_local_parts(ingest_config("s3://b/home", "compute=cluster", "action=promote", *SERVERS))
     refuse_local_parts(
         ingest_config("/nfs", "compute=cluster", "compute.shared_disk=true", "catalog.path=/nfs/music", *SERVERS)
     )
