@@ -15,7 +15,6 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from resource import RUSAGE_SELF, getrusage
 from tempfile import TemporaryDirectory
 
 from conf import compose
@@ -93,8 +92,13 @@ def measure(store: str, files: str, folder: str, url: str) -> Cost:
             lambda: (catalog.register(listing(count), "again"), next(catalog.pending(ENCODER), None)),
         ]
         register_s, manifest_s, commit_s, again_s = (_timed(step) for step in steps)
-    memory_mb = getrusage(RUSAGE_SELF).ru_maxrss / 1024
-    return Cost(store, count, register_s, manifest_s, commit_s, again_s, memory_mb)
+    return Cost(store, count, register_s, manifest_s, commit_s, again_s, peak_memory_mb())
+
+
+def peak_memory_mb() -> float:
+    """Of this process since its program began; what getrusage says may be its parent's."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def listing(count: int) -> Iterator[SourceFile]:

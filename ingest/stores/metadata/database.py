@@ -21,6 +21,7 @@ POOL_RECYCLE_S = 900
 CHUNK = 500  # ids in one IN (…): SQLite allows 999 variables in older builds
 ATTEMPTS = 5
 BACK_OFF_S = 0.05
+WAL_S = 30  # for several processes that open a fresh database at once
 DEADLOCK, LOCK_WAIT, UNKNOWN_DATABASE = 1213, 1205, 1049  # MySQL error codes
 
 
@@ -132,7 +133,15 @@ def _mysql_url(config: MetadataConfig) -> URL:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # transactions begin where we say, not where the driver thinks
-    connection.execute("PRAGMA journal_mode=WAL")
+    deadline = time.monotonic() + WAL_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            break
+        except sqlite3.OperationalError:  # SQLite does not wait here for another one that makes the same change
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(BACK_OFF_S)
     connection.execute("PRAGMA synchronous=FULL")
 
 
