@@ -1,0 +1,197 @@
+"""`python -m scripts.throughput`: what a whole ingestion job costs, in CPU seconds of all its processes.
+
+A job over little audio and one over more, both from nothing: their difference is what an hour of audio costs, the rest
+is what starting costs. Beside it, in the same run, what decoding the same files alone takes. The music is composed
+once and linked under many names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from conf import compose
+from ingest.errors import InfrastructureError
+from ingest.fingerprint import decode
+from scripts.document import write_section
+from scripts.entry import exit_code
+from scripts.music import compose as compose_piece
+from scripts.music.files import FORMATS, Tags, write
+from serve.process_tree import adopt_orphans
+
+TITLE = "Throughput of a whole job"
+ONE = "--one"
+RATE = 22_050
+PIECES, PIECE_S, FILE_S = 6, 60.0, 300.0
+
+
+@dataclass
+class ThroughputConfig:
+    """See conf/throughput.yaml."""
+
+    hours: list[float]
+    forms: list[str]
+    one_core: bool
+    write: bool
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job from start to end: CPU seconds of all its processes, and the clock on the wall; `load_s` of it loading."""
+
+    hours: float
+    cpu_s: float
+    wall_s: float
+    load_s: float
+
+
+@dataclass(frozen=True)
+class Marginal:
+    """What lies between two jobs, an hour of audio each."""
+
+    form: str
+    cores: int
+    cpu_s_an_hour: float
+    wall_s_an_hour: float
+    start_cpu_s: float
+    load_s: float  # of the larger job
+    decode_s_an_hour: float  # in one process, nothing else
+
+    @property
+    def x_real_time(self) -> float:
+        """Seconds of audio in one CPU second."""
+        return 3_600 / self.cpu_s_an_hour
+
+    @property
+    def of_decoding(self) -> float:
+        """The rate of decoding alone that the whole job reaches."""
+        return self.decode_s_an_hour / self.cpu_s_an_hour
+
+
+def main(arguments: Sequence[str]) -> int:
+    if arguments[:1] == [ONE]:
+        print(json.dumps(asdict(run_job(Path(arguments[1]), Path(arguments[2]), float(arguments[3])))))
+        return 0
+    return exit_code("throughput", lambda: _run(compose("throughput", arguments, ThroughputConfig)))
+
+
+def _run(config: ThroughputConfig) -> None:
+    found: list[Marginal] = []
+    with TemporaryDirectory(prefix="refrain-throughput-") as name:
+        folder = Path(name)
+        for form in config.forms:
+            sources = write_sources(folder / form, form)
+            decode_s = decoding_s_an_hour(sources)
+            for cores in [1, 2] if config.one_core and form == config.forms[0] else [2]:
+                jobs = [_measured(folder, sources, hours, cores) for hours in config.hours]
+                found.append(marginal(form, cores, jobs, decode_s))
+                print(found[-1], file=sys.stderr)
+    body = table(found, config.hours)
+    print(body)
+    if config.write:
+        write_section(TITLE, f"python -m scripts.throughput hours={list(config.hours)} write=true", body)
+
+
+def write_sources(folder: Path, form: str) -> list[Path]:
+    """Files of `FILE_S` seconds, each of the same pieces in another order."""
+    folder.mkdir(parents=True)
+    pieces = [compose_piece(seed, PIECE_S, RATE) for seed in range(PIECES)]
+    repeats = round(FILE_S / PIECE_S / PIECES) or 1
+    paths = []
+    for number in range(PIECES):
+        order = [pieces[(number + k * (number % 2 + 1)) % PIECES] for k in range(PIECES * repeats)]
+        samples = np.concatenate(order)[: round(FILE_S * RATE)]
+        path = folder / f"{number}{FORMATS[form].suffix}"
+        channels = FORMATS[form].channels or 1
+        write(path, np.repeat(samples[None], channels, axis=0), RATE, Tags("T", "A", "B", ""), FORMATS[form])
+        paths.append(path)
+    return paths
+
+
+def decoding_s_an_hour(sources: Sequence[Path]) -> float:
+    """CPU seconds of this process that decoding an hour of the files takes, and nothing else."""
+    started, audio_s = time.process_time(), 0.0
+    for path in sources:
+        audio_s += decode(path).duration_s
+    return (time.process_time() - started) / audio_s * 3_600
+
+
+def run_job(home: Path, music: Path, hours: float) -> Job:
+    """In a process of its own, which inherits and awaits whatever the job leaves behind."""
+    adopt_orphans()
+    started = time.monotonic()
+    command = [sys.executable, "-m", "ingest", f"home={home}", "catalog=folder", f"catalog.path={music}"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    wall_s = time.monotonic() - started
+    if done.returncode:
+        raise InfrastructureError(f"the job ended with {done.returncode}: {done.stderr[-500:]}")
+    with suppress(ChildProcessError):
+        while True:
+            os.wait()
+    used = getrusage(RUSAGE_CHILDREN)
+    report = json.loads(next((home / "runs").glob("*/report.json")).read_text())
+    loading = sum(report["stages_s"].get(stage, 0.0) for stage in ("load", "verify", "publish"))
+    return Job(hours, used.ru_utime + used.ru_stime, wall_s, loading)
+
+
+def marginal(form: str, cores: int, jobs: Sequence[Job], decode_s: float) -> Marginal:
+    """Between the first and the last job."""
+    small, large = jobs[0], jobs[-1]
+    hours = large.hours - small.hours
+    cpu_s = (large.cpu_s - small.cpu_s) / hours
+    wall_s = (large.wall_s - small.wall_s) / hours
+    return Marginal(form, cores, cpu_s, wall_s, small.cpu_s - cpu_s * small.hours, large.load_s, decode_s)
+
+
+def table(found: Sequence[Marginal], hours: Sequence[float]) -> str:
+    """As Markdown."""
+    head = (
+        "| form | cores | × real time a CPU-second | of decoding alone | × real time on the clock | start-up, CPU s |"
+        " load, verify, publish, s |\n|---|---:|---:|---:|---:|---:|---:|"
+    )
+    rows = [
+        f"| {one.form} | {one.cores} | {one.x_real_time:,.0f} | {one.of_decoding:.0%}"
+        f" | {3_600 / one.wall_s_an_hour:,.0f} | {one.start_cpu_s:,.0f} | {one.load_s:,.1f} |"
+        for one in found
+    ]
+    notes = [f"Marginal cost of an hour of audio, from jobs over {hours[0]:g} h and {hours[-1]:g} h."]
+    by_cores = {one.cores: one for one in found if one.form == found[0].form}
+    if len(by_cores) == 2:
+        gain = by_cores[1].wall_s_an_hour / by_cores[2].wall_s_an_hour
+        notes.append(f"Two cores are {gain:.2f} times as fast on the clock as one.")
+    return "\n".join([head, *rows, "", *notes])
+
+
+def _measured(folder: Path, sources: Sequence[Path], hours: float, cores: int) -> Job:
+    with TemporaryDirectory(dir=folder) as name:
+        music = Path(name) / "music"
+        music.mkdir()
+        for target, source in _links(music, sources, hours):
+            target.hardlink_to(source)
+        only = ["taskset", "--cpu-list", "0"] if cores == 1 else []
+        command = [*only, sys.executable, "-m", "scripts.throughput", ONE, f"{name}/home", str(music), str(hours)]
+        done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
+        if done.returncode:
+            raise InfrastructureError(f"the job over {hours:g} h failed")
+        return Job(**json.loads(done.stdout))
+
+
+def _links(music: Path, sources: Sequence[Path], hours: float) -> Iterator[tuple[Path, Path]]:
+    for number in range(round(hours * 3_600 / FILE_S)):
+        source = sources[number % len(sources)]
+        yield music / f"{number:05}{source.suffix}", source
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

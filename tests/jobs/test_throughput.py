@@ -1,0 +1,35 @@
+"""The cost of a job, reckoned from two: what is between them, and what both begin with."""
+
+from pathlib import Path
+
+import pytest
+
+from ingest.fingerprint import decode
+from scripts.throughput import FILE_S, Job, decoding_s_an_hour, marginal, table, write_sources
+
+
+def test_the_marginal_cost_is_what_lies_between() -> None:
+    """Four hours more for 24 CPU seconds more are six an hour, 600 × real time; the rest is start-up."""
+    jobs = [Job(1.0, 36.0, 30.0, 1.0), Job(5.0, 60.0, 42.0, 3.0)]
+    found = marginal("wav", 2, jobs, decode_s=4.5)
+    assert (found.x_real_time, found.of_decoding) == (600.0, 0.75)
+    assert (found.start_cpu_s, found.wall_s_an_hour, found.load_s) == (30.0, 3.0, 3.0)
+
+
+def test_the_table_compares_one_core_with_two() -> None:
+    """A row a form and number of cores, and how much faster two are."""
+    one = marginal("wav", 1, [Job(1.0, 36.0, 40.0, 1.0), Job(5.0, 60.0, 64.0, 3.0)], 4.5)
+    two = marginal("wav", 2, [Job(1.0, 36.0, 30.0, 1.0), Job(5.0, 60.0, 42.0, 3.0)], 4.5)
+    text = table([one, two], [1.0, 5.0])
+    assert "| wav | 2 | 600 | 75% | 1,200 | 30 | 3.0 |" in text
+    assert "Two cores are 2.00 times as fast" in text
+    assert "times as fast" not in table([two], [1.0, 5.0])
+
+
+@pytest.mark.parametrize("form", ["wav", "vorbis"])
+def test_sources_play_as_long_as_they_say(form: str, tmp_path: Path) -> None:
+    """Files of different music, in the form asked for, that decode to their length."""
+    paths = write_sources(tmp_path / form, form)
+    assert len({path.read_bytes() for path in paths}) == len(paths)
+    assert decode(paths[0]).duration_s == pytest.approx(FILE_S, abs=0.2)
+    assert decoding_s_an_hour(paths[:1]) > 0
