@@ -17,7 +17,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from ingest.errors import ConfigurationError
-from ingest.fingerprint.architecture import EncoderConfig
+from ingest.fingerprint.architecture import FFT_SIZE, EncoderConfig
 from ingest.fingerprint.embedder import Embedder
 from ingest.fingerprint.encoder import Encoder, load_encoder, save_encoder, seeded_encoder
 from ingest.fingerprint.frontend import FrontEnd
@@ -201,7 +201,10 @@ def bands_of(batch: PairBatch, front_end: FrontEnd, device: torch.device) -> tup
         spoilt = front_end(torch.from_numpy(batch.spoilt).to(device))
         if batch.tempo != 1.0:
             frames = round(spoilt.shape[-1] / batch.tempo)
+            due = (round(batch.spoilt.shape[-1] / batch.tempo) - FFT_SIZE) // front_end.hop + 1
             spoilt = functional.interpolate(spoilt, size=frames, mode="linear")
+            # Rounding may leave a frame less than the last embedding needs.
+            spoilt = functional.pad(spoilt, (0, max(0, due - frames)), mode="replicate")
     return clean, spoilt
 
 

@@ -90,6 +90,7 @@ def test_bad_files_are_named_and_good_ones_are_in(tmp_path: Path) -> None:
     assert exit0.returncode == 0, "the rejects stand, but the caller does not mind"
 
 
+@pytest.mark.long
 def test_a_manifest_names_what_the_tags_do_not(tmp_path: Path) -> None:
     """Columns of a manifest win over tags, its relative uris lie beside it, and nothing is written outside home."""
     paths = write_pieces(tmp_path / "music", 2)

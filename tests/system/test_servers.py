@@ -13,6 +13,7 @@ from tests.system.catalogue import ingest, write_pieces
 pytestmark = pytest.mark.integration
 
 
+@pytest.mark.long
 def test_a_job_on_milvus_and_mysql_is_answered_from_them(tmp_path: Path, milvus_uri: str, fresh_mysql_url: str) -> None:
     """Tracks land in the servers, none of the embedded stores is made, and a clip finds its track and place."""
     music, home = tmp_path / "music", tmp_path / "home"

@@ -228,3 +228,16 @@ def test_no_echoes_leave_the_batches_as_they_were() -> None:
         for c in (config, with_share)
     )
     assert np.array_equal(one.spoilt, other.spoilt)
+
+
+@pytest.mark.parametrize("clip_s", [1.0, 1.5, 2.0, 3.0, 4.0])
+def test_every_tempo_leaves_room_for_all_cells(clip_s: float) -> None:
+    """However slowly or fast the bands are read, the last embedding that is compared is there."""
+    front_end = FrontEnd(FrontEndConfig())
+    for tempo in np.exp(np.linspace(-1, 1, 41) * np.log(AugmentConfig().tempo_range)):
+        before, after = (round(side * tempo) for side in PADDING)
+        samples = np.zeros((1, before + round(clip_s * tempo * SAMPLE_RATE) + after), np.float32)
+        cells = np.arange(int(clip_s * SAMPLE_RATE) // EMBEDDING_HOP)
+        batch = PairBatch(samples, samples, cells, cells[None], cells[None].astype(float), float(tempo))
+        _, spoilt = bands_of(batch, front_end, torch.device("cpu"))
+        assert (spoilt.shape[-1] - FIELD_FRAMES) // FRAMES_A_CELL + 1 >= len(cells)

@@ -93,7 +93,6 @@ class StagedListing:
 
     def counts(self, connection: Connection) -> PlanCounts:
         """What `apply` does, or would do."""
-
         new = _number(connection, self._new(listed.c.uri_hash))
         changed = _number(connection, self._changed(listed.c.uri_hash))
         return PlanCounts(
