@@ -193,6 +193,7 @@ def test_a_node_that_dies_costs_nothing(world: World, undisturbed: Left) -> None
     assert world.left("node") == undisturbed
 
 
+@pytest.mark.long
 def test_actors_that_die_are_replaced(world: World, undisturbed: Left) -> None:
     """A decoder and the embedder are killed at work: Ray starts others, and the job does not even fail."""
     with world.job("actors") as job:
