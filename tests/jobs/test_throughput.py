@@ -1,11 +1,15 @@
 """The cost of a job, reckoned from two: what is between them, and what both begin with."""
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from ingest.fingerprint import decode
-from scripts.throughput import FILE_S, Job, decoding_s_an_hour, marginal, table, write_sources
+from scripts.throughput import FILE_S, Job, cpu_below, decoding_s_an_hour, marginal, table, write_sources
 
 
 def test_the_marginal_cost_is_what_lies_between() -> None:
@@ -33,3 +37,15 @@ def test_sources_play_as_long_as_they_say(form: str, tmp_path: Path) -> None:
     assert len({path.read_bytes() for path in paths}) == len(paths)
     assert decode(paths[0]).duration_s == pytest.approx(FILE_S, abs=0.2)
     assert decoding_s_an_hour(paths[:1]) > 0
+
+
+def test_the_cpu_of_all_processes_below_is_seen() -> None:
+    """Also of one whose parent does not wait for it, as long as it lives."""
+    burn = "import time; end = time.process_time() + 0.3\nwhile time.process_time() < end: pass\nprint('x', flush=True)"
+    idle = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {burn + '; time.sleep(9)'!r}])"
+    with subprocess.Popen([sys.executable, "-c", f"{idle}; time.sleep(9)"], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None and parent.stdout.readline() == b"x\n"
+        used = cpu_below(os.getpid())
+        for pid, _ in used:
+            os.kill(pid, signal.SIGKILL)
+    assert sum(used.values()) >= 0.3
