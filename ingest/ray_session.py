@@ -47,10 +47,9 @@ def check_resources(compute: ComputeConfig) -> None:
     if compute.address == "local" or compute.grows:
         return
     found: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray has no type for it
-    embedders = compute.embed_actors or 1
     asked = {
-        "CPU": decode_actors(compute) * compute.decode_cpus + embedders * compute.embed_cpus,
-        "GPU": embedders * compute.embed_gpus,
+        "CPU": _pool_cpus(compute),
+        "GPU": (compute.embed_actors or 1) * compute.embed_gpus,
     }
     short = [f"{wanted:g} {name}" for name, wanted in asked.items() if wanted > found.get(name, 0)]
     if short:
@@ -91,8 +90,11 @@ def _options(compute: ComputeConfig, folder: str | None) -> dict[str, Any]:
 
 def logical_cpus(compute: ComputeConfig) -> int:
     """CPUs that our own Ray believes in: what the pools ask for and one more, so that no stage waits for ever."""
-    asked = decode_actors(compute) * compute.decode_cpus + (compute.embed_actors or 1) * compute.embed_cpus
-    return int(asked) + 2
+    return int(_pool_cpus(compute)) + 2
+
+
+def _pool_cpus(compute: ComputeConfig) -> float:
+    return decode_actors(compute) * compute.decode_cpus + (compute.embed_actors or 1) * compute.embed_cpus
 
 
 def _quiet() -> None:

@@ -3,6 +3,7 @@
 config.yaml   the resolved configuration, secrets masked
 report.json   the record below, always whole: written to the side and renamed
 manifest.parquet   what the run set out to embed
+same_audio.csv   files that hold the same samples, beside each other
 rejects.csv   uri, code, reason of every file of the listing that stands rejected
 report.txt, report.html   the record for people (`ingest.report`)
 """
@@ -20,7 +21,6 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import node, python_version
-from tempfile import TemporaryDirectory
 from typing import Any, Literal, NamedTuple
 
 import yaml
@@ -219,24 +219,21 @@ class Run:
 
     def put_manifest(self, work: Iterable[Work]) -> int:
         """Write manifest.parquet, what the run sets out to do; how many files that are."""
-        with TemporaryDirectory(prefix="refrain-run-") as folder:
-            local = Path(folder) / "manifest.parquet"
-            files = write_manifest(work, local)
-            self.files.put("manifest.parquet", local)
-        return files
+        with self.files.writing("manifest.parquet") as local:
+            return write_manifest(work, local)
 
     def _write_csv(self, name: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
         """Rows as they come, of which there may be many; how many."""
         written = 0
-        with TemporaryDirectory(prefix="refrain-run-") as folder:
-            local = Path(folder) / name
-            with local.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-                table = csv.writer(file)
-                table.writerow(header)
-                for row in rows:
-                    table.writerow(row)
-                    written += 1
-            self.files.put(name, local)
+        with (
+            self.files.writing(name) as local,
+            local.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+        ):
+            table = csv.writer(file)
+            table.writerow(header)
+            for row in rows:
+                table.writerow(row)
+                written += 1
         return written
 
 

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,7 +26,7 @@ from scripts.document import write_section
 from scripts.entry import exit_code
 from scripts.music import compose as compose_piece
 from scripts.music.files import FORMATS, Tags, write
-from serve.process_tree import adopt_orphans
+from serve.process_tree import adopt_orphans, below
 
 TITLE = "Throughput of a whole job"
 ONE = "--one"
@@ -149,19 +148,7 @@ def run_job(home: Path, music: Path, hours: float) -> Job:
 
 def cpu_below(pid: int) -> dict[tuple[int, int], float]:
     """CPU seconds so far of every process below `pid`, by its number and when it began."""
-    found: dict[int, tuple[int, int, float]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            with suppress(OSError):
-                # The name, in parentheses, may hold anything, also parentheses and spaces.
-                fields = (entry / "stat").read_bytes().rpartition(b")")[2].split()
-                ticks = int(fields[11]) + int(fields[12])
-                found[int(entry.name)] = int(fields[1]), int(fields[19]), ticks / os.sysconf("SC_CLK_TCK")
-    below, size = {pid}, 0
-    while len(below) > size:
-        size = len(below)
-        below |= {process for process, (parent, *_) in found.items() if parent in below}
-    return {(process, found[process][1]): found[process][2] for process in below - {pid} if process in found}
+    return {(process.pid, process.started): process.cpu_s for process in below(pid)}
 
 
 def marginal(form: str, cores: int, jobs: Sequence[Job], decode_s: float) -> Marginal:

@@ -21,6 +21,7 @@ class Process:
     session: int
     started: int  # clock ticks since boot
     zombie: bool
+    cpu_s: float = 0.0  # used so far
 
     @property
     def alive(self) -> bool:
@@ -43,20 +44,26 @@ def read_process(pid: int) -> Process | None:
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except OSError:
         return None
-    return Process(pid, int(fields[1]), int(fields[3]), int(fields[19]), fields[0] in (b"Z", b"X"))
+    cpu_s = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return Process(pid, int(fields[1]), int(fields[3]), int(fields[19]), fields[0] in (b"Z", b"X"), cpu_s)
 
 
 def descendants(pid: int) -> list[Process]:
     """All living processes below `pid` that are in its session: one that left the session is on its own."""
+    session = os.getsid(pid)
+    return [process for process in below(pid) if process.session == session]
+
+
+def below(pid: int) -> list[Process]:
+    """All processes below `pid`, whatever their session."""
     found = [read_process(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
     processes = [process for process in found if process is not None]
-    session = os.getsid(pid)
-    below = {pid}
+    known = {pid}
     size = 0
-    while len(below) > size:
-        size = len(below)
-        below |= {process.pid for process in processes if process.parent in below}
-    return [process for process in processes if process.pid in below - {pid} and process.session == session]
+    while len(known) > size:
+        size = len(known)
+        known |= {process.pid for process in processes if process.parent in known}
+    return [process for process in processes if process.pid in known - {pid}]
 
 
 def end(processes: Iterable[Process], patience_s: float) -> None:

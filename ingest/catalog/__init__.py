@@ -32,9 +32,9 @@ def check_source(config: CatalogConfig) -> None:
 
 def probe_source(config: CatalogConfig) -> None:
     """Ask for the first entry: raises ConfigurationError or InfrastructureError where the source cannot be read."""
+    check_source(config)
     if config.kind == "s3":
         s3.probe(config)
-    check_source(config)
 
 
 def list_catalog(config: CatalogConfig, home: Path, seen: Callable[[int], None] = lambda entries: None) -> Listing:

@@ -6,7 +6,6 @@ names a place there. Neither insert nor import looks for keys that exist already
 
 import contextlib
 import json
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,13 +52,11 @@ class ImportFiles:
     """The place that both sides see."""
 
     def __init__(self, uri: str) -> None:
-        self._is_local = "://" not in uri
-        root = Path(uri) if self._is_local else uri
-        self._files = StoredFiles.open(root, VectorStoreError, "vectors.import_uri")
+        is_local = "://" not in uri
+        self._files = StoredFiles.open(Path(uri) if is_local else uri, VectorStoreError, "vectors.import_uri")
         # What the server is told begins with: an absolute path, or the key inside the bucket of an object.
-        self._told = (
-            str(Path(uri).absolute()) if self._is_local else uri.partition("://")[2].strip("/").partition("/")[2]
-        )
+        folder = str(Path(uri).absolute()) if is_local else uri.partition("://")[2].strip("/").partition("/")[2]
+        self._prefix = f"{folder}/" if folder else ""
 
     def write(self, name: str, parts: Iterable[LakeVectors], dim: int) -> str:
         """One file of rows in the order given; its path for the server. Raises VectorStoreError.
@@ -69,13 +66,10 @@ class ImportFiles:
         schema = pa.schema([
             (KEY_FIELD, pa.int64()), (VECTOR_FIELD, pa.list_(pa.float32())), (PEAKS_FIELD, pa.string()),
         ])  # fmt: skip
-        with tempfile.TemporaryDirectory(prefix="refrain-import-") as folder:
-            beside = Path(folder) / "rows.parquet"
-            with pq.ParquetWriter(beside, schema, compression="zstd") as file:
-                for part in parts:
-                    file.write_table(_table(part, dim, schema), ROW_GROUP)
-            self._files.put(name, beside)
-        return f"{self._told}/{name}".lstrip("/" if not self._is_local else "")
+        with self._files.writing(name) as beside, pq.ParquetWriter(beside, schema, compression="zstd") as file:
+            for part in parts:
+                file.write_table(_table(part, dim, schema), ROW_GROUP)
+        return f"{self._prefix}{name}"
 
     def remove(self, name: str) -> None:
         """A file that is gone already is fine."""

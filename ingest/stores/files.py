@@ -3,7 +3,10 @@
 import os
 import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import fsspec
@@ -48,18 +51,27 @@ class StoredFiles:
         target = f"{self._root}/{path}"
         try:
             if self._is_local:
-                _write_locally(Path(target), content)
+                with _whole(Path(target)) as place:
+                    place.write_bytes(content)
             else:
                 self._filesystem.pipe_file(target, content)
         except self._failures as error:
             raise self._error(f"cannot write {self.place(path)}: {error}") from error
 
-    def put(self, path: str, local: Path) -> None:
-        """Write what a local file holds, which may be large."""
+    @contextmanager
+    def writing(self, path: str) -> Iterator[Path]:
+        """A local file to write at leisure, which may become large; put in its place when the context ends well."""
+        with TemporaryDirectory(prefix="refrain-") as folder:
+            local = Path(folder) / path.rpartition("/")[2]
+            yield local
+            self._put(path, local)
+
+    def _put(self, path: str, local: Path) -> None:
         target = f"{self._root}/{path}"
         try:
             if self._is_local:
-                _put_locally(local, Path(target))
+                with _whole(Path(target)) as place:
+                    shutil.copyfile(local, place)
             else:
                 self._filesystem.put_file(str(local), target)
         except self._failures as error:
@@ -134,42 +146,20 @@ def _failures(filesystem: Any) -> tuple[type[Exception], ...]:
     return (OSError, BotoCoreError, ClientError)
 
 
-def _write_locally(target: Path, content: bytes) -> None:
-    """File and name reach the disk before this returns."""
+@contextmanager
+def _whole(target: Path) -> Iterator[Path]:
+    """A place beside the target to write to; file and name reach the disk before this is left."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _beside(target)
+    temporary = target.with_name(f"{target.name}.{uuid.uuid4().hex}.tmp")
     try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(target)
-
-
-def _put_locally(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _beside(target)
-    try:
-        shutil.copyfile(source, temporary)
+        yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(target)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(target)
-
-
-def _beside(target: Path) -> Path:
-    return target.with_name(f"{target.name}.{uuid.uuid4().hex}.tmp")
-
-
-def _sync_folder(file: Path) -> None:
-    directory = os.open(file.parent, os.O_RDONLY)
+    directory = os.open(target.parent, os.O_RDONLY)
     try:
         os.fsync(directory)
     finally:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from scripts.services import free_ports
-from serve.process_tree import read_process
+from serve.process_tree import below
 from tests.system.catalogue import ROOT
 
 RAY = Path(sys.executable).with_name("ray")
@@ -50,14 +50,7 @@ class Cluster:
 
     def processes(self, name: str) -> list[int]:
         """Ids of worker processes whose title holds `name`, as Ray calls what an actor does; started, not starting."""
-        found = [read_process(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
-        parents = {process.pid: process.parent for process in found if process is not None}
-        below = {worker.pid for worker in self.workers}
-        size = 0
-        while len(below) > size:
-            size = len(below)
-            below |= {pid for pid, parent in parents.items() if parent in below}
-        titles = {pid: _title(pid) for pid in below}
+        titles = {process.pid: _title(process.pid) for worker in self.workers for process in below(worker.pid)}
         return [pid for pid, title in titles.items() if name in title and "__init__" not in title]
 
     def close(self) -> None:

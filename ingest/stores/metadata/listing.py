@@ -52,7 +52,8 @@ class StagedListing:
         while chunk := list(islice(remaining, STAGED_AT_ONCE)):
             rows: dict[str, dict[str, Any]] = {}
             for file in chunk:
-                rows.setdefault(uri_hash(file.uri), self._row(file))
+                row = self._row(file)
+                rows.setdefault(row["uri_hash"], row)
             new = self._database.write(partial(self._insert, rows=rows))
             self.files += len(chunk)
             self.duplicates += len(chunk) - new
@@ -104,17 +105,19 @@ class StagedListing:
             duplicates=self.duplicates,
         )
 
-    def apply(self, connection: Connection, run_id: str) -> None:
+    def apply(self, connection: Connection, run_id: str) -> PlanCounts:
         """Make the catalogue equal to the listing; ids follow the order of new uris, then of changed ones."""
+        counts = self.counts(connection)
         self._set_removed(connection, self._vanished(), time.time())
         self._set_removed(connection, and_(self._of_catalog(), tracks.c.removed_at.is_not(None), self._is_listed()))
         self._retag(connection)
-        added = _number(connection, self._new(listed.c.uri_hash))
+        added = counts.new
         fresh = _number(connection, self._unseen_versions(listed.c.uri_hash))
         track_id, recording_id = self._take_ids(connection, added, added + fresh)
         self._insert_new(connection, track_id, recording_id, run_id)
         self._insert_recordings(connection, self._unseen_versions, tracks.c.track_id, recording_id + added, run_id)
         self._point_to_changed(connection)
+        return counts
 
     def _insert_new(self, connection: Connection, track_id: int, recording_id: int, run_id: str) -> None:
         number = func.row_number().over(order_by=_ORDER) - 1

@@ -33,14 +33,8 @@ class TrackRows(CatalogScope):
         UnusableName for a uri that is not Unicode.
         """
         staged = stage(self._database, self.catalog_id, files)
-
-        def work(connection: Connection) -> PlanCounts:
-            counts = staged.counts(connection)
-            staged.apply(connection, run_id)
-            return counts
-
         try:
-            return self._write(work)
+            return self._write(lambda connection: staged.apply(connection, run_id))
         finally:
             staged.drop()
 
