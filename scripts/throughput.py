@@ -1,8 +1,9 @@
 """`python -m scripts.throughput`: what a whole ingestion job costs, in CPU seconds of all its processes.
 
 A job over little audio and one over more, both from nothing: their difference is what an hour of audio costs, the rest
-is what starting costs. Beside it, in the same run, what decoding the same files alone takes. The music is composed
-once and linked under many names.
+is what starting costs. Beside it, in the same run, what decoding the same files alone takes; what an hour costs as
+catalogues grow; and how much memory the actors take with one very long file. The music is composed once and linked
+under many names.
 """
 
 from __future__ import annotations
@@ -12,8 +13,11 @@ import os
 import subprocess
 import sys
 import time
+import wave
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -33,6 +37,7 @@ ONE = "--one"
 RATE = 22_050
 LOOK_S = 0.1
 PIECES, PIECE_S, FILE_S = 6, 60.0, 300.0
+STAGES = {"DecodeFiles": "decode", "EmbedWindows": "embed", "WriteLake": "lake"}  # as Ray titles the actors
 
 
 @dataclass
@@ -42,17 +47,23 @@ class ThroughputConfig:
     hours: list[float]
     forms: list[str]
     one_core: bool
+    growing: list[float]
+    files: list[float]
     write: bool
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job from start to end: CPU seconds of all its processes, and the clock on the wall; `load_s` of it loading."""
+    """A job from start to end: CPU seconds of all its processes, and the clock on the wall; `load_s` of it loading.
+
+    `peak_mb` is the most memory of its own, beside what all share, that an actor of each stage had.
+    """
 
     hours: float
     cpu_s: float
     wall_s: float
     load_s: float
+    peak_mb: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -96,10 +107,12 @@ def _run(config: ThroughputConfig) -> None:
                 jobs = [_measured(folder, sources, hours, cores) for hours in config.hours]
                 found.append(marginal(form, cores, jobs, decode_s))
                 print(found[-1], file=sys.stderr)
-    body = table(found, config.hours)
+        grown = [_measured(folder, list((folder / config.forms[0]).iterdir()), hours) for hours in config.growing]
+        long = [_measured(folder, [long_file(folder / f"{hours}.wav", hours)]) for hours in config.files]
+    body = "\n".join([table(found, config.hours), *growth(grown), *memory(config.files, long)])
     print(body)
     if config.write:
-        write_section(TITLE, f"python -m scripts.throughput hours={list(config.hours)} write=true", body)
+        write_section(TITLE, "python -m scripts.throughput write=true", body)
 
 
 def write_sources(folder: Path, form: str) -> list[Path]:
@@ -118,6 +131,16 @@ def write_sources(folder: Path, form: str) -> list[Path]:
     return paths
 
 
+def long_file(path: Path, hours: float) -> Path:
+    """One WAV file of so many hours, a piece again and again."""
+    samples = (compose_piece(PIECES, PIECE_S, RATE) * 32_000).astype("<i2").tobytes()
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        for _ in range(round(hours * 3_600 / PIECE_S)):
+            file.writeframes(samples)
+    return path
+
+
 def decoding_s_an_hour(sources: Sequence[Path]) -> float:
     """CPU seconds of this process that decoding an hour of the files takes, and nothing else."""
     started, audio_s = time.process_time(), 0.0
@@ -132,23 +155,38 @@ def run_job(home: Path, music: Path, hours: float) -> Job:
     """
     adopt_orphans()
     used: dict[tuple[int, int], float] = {}
+    peaks: dict[str, float] = {}
     started = time.monotonic()
     command = [sys.executable, "-m", "ingest", f"home={home}", "catalog=folder", f"catalog.path={music}"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as job:
         while job.poll() is None:
             used.update(cpu_below(os.getpid()))
+            for stage, now_mb in memory_below(os.getpid()):
+                peaks[stage] = max(now_mb, peaks.get(stage, 0.0))
             time.sleep(LOOK_S)
         wall_s = time.monotonic() - started
     if job.returncode:
         raise InfrastructureError(f"the job ended with {job.returncode}")
     report = json.loads(next((home / "runs").glob("*/report.json")).read_text())
     loading = sum(report["stages_s"].get(stage, 0.0) for stage in ("load", "verify", "publish"))
-    return Job(hours, sum(used.values()), wall_s, loading)
+    return Job(hours, sum(used.values()), wall_s, loading, peaks)
 
 
 def cpu_below(pid: int) -> dict[tuple[int, int], float]:
     """CPU seconds so far of every process below `pid`, by its number and when it began."""
     return {(process.pid, process.started): process.cpu_s for process in below(pid)}
+
+
+def memory_below(pid: int) -> Iterator[tuple[str, float]]:
+    """MB of its own of every actor of a stage below `pid`."""
+    for process in below(pid):
+        folder = Path("/proc", str(process.pid))
+        with suppress(OSError, StopIteration):
+            title = (folder / "cmdline").read_text(errors="replace")
+            stage = next(stage for actor, stage in STAGES.items() if actor in title)
+            lines = (folder / "status").read_text().splitlines()
+            own = next(line for line in lines if line.startswith("RssAnon:"))
+            yield stage, int(own.split()[1]) / 1_000
 
 
 def marginal(form: str, cores: int, jobs: Sequence[Job], decode_s: float) -> Marginal:
@@ -179,22 +217,47 @@ def table(found: Sequence[Marginal], hours: Sequence[float]) -> str:
     return "\n".join([head, *rows, "", *notes])
 
 
-def _measured(folder: Path, sources: Sequence[Path], hours: float, cores: int) -> Job:
+def growth(jobs: Sequence[Job]) -> list[str]:
+    """As Markdown: what an hour costs between one size and the next."""
+    if len(jobs) < 2:
+        return []
+    head = ["", "| hours of audio | CPU s of the job | CPU s an hour, since the row above |", "|---:|---:|---:|"]
+    first = f"| {jobs[0].hours:g} | {jobs[0].cpu_s:,.0f} | |"
+    return [*head, first] + [
+        f"| {more.hours:g} | {more.cpu_s:,.0f} | {(more.cpu_s - less.cpu_s) / (more.hours - less.hours):.2f} |"
+        for less, more in pairwise(jobs)
+    ]
+
+
+def memory(hours: Sequence[float], jobs: Sequence[Job]) -> list[str]:
+    """As Markdown: MB of an actor of each stage, with one file of so many hours."""
+    stages = STAGES.values()
+    head = [f"| a file of | {' | '.join(f'{stage}, MB' for stage in stages)} |", f"|---:|{'---:|' * len(STAGES)}"]
+    rows = [
+        f"| {file_hours:g} h | {' | '.join(f'{job.peak_mb.get(stage, 0):,.0f}' for stage in stages)} |"
+        for file_hours, job in zip(hours, jobs, strict=True)
+    ]
+    return ["", *head, *rows] if rows else []
+
+
+def _measured(folder: Path, sources: Sequence[Path], hours: float | None = None, cores: int = 2) -> Job:
+    """A job over so many hours of the sources, or over each of them once."""
     with TemporaryDirectory(dir=folder) as name:
         music = Path(name) / "music"
         music.mkdir()
         for target, source in _links(music, sources, hours):
             target.hardlink_to(source)
         only = ["taskset", "--cpu-list", "0"] if cores == 1 else []
-        command = [*only, sys.executable, "-m", "scripts.throughput", ONE, f"{name}/home", str(music), str(hours)]
+        command = [*only, sys.executable, "-m", "scripts.throughput", ONE, f"{name}/home", str(music), str(hours or 0)]
         done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
         if done.returncode:
-            raise InfrastructureError(f"the job over {hours:g} h failed")
+            raise InfrastructureError(f"the job over {hours or sources} failed")
         return Job(**json.loads(done.stdout))
 
 
-def _links(music: Path, sources: Sequence[Path], hours: float) -> Iterator[tuple[Path, Path]]:
-    for number in range(round(hours * 3_600 / FILE_S)):
+def _links(music: Path, sources: Sequence[Path], hours: float | None) -> Iterator[tuple[Path, Path]]:
+    files = len(sources) if hours is None else round(hours * 3_600 / FILE_S)
+    for number in range(files):
         source = sources[number % len(sources)]
         yield music / f"{number:05}{source.suffix}", source
 

@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 
 from ingest.fingerprint import decode
-from scripts.throughput import FILE_S, Job, cpu_below, decoding_s_an_hour, marginal, table, write_sources
+from scripts.throughput import (
+    FILE_S,
+    Job,
+    cpu_below,
+    decoding_s_an_hour,
+    growth,
+    long_file,
+    marginal,
+    memory,
+    table,
+    write_sources,
+)
 
 
 def test_the_marginal_cost_is_what_lies_between() -> None:
@@ -28,6 +39,19 @@ def test_the_table_compares_one_core_with_two() -> None:
     assert "| wav | 2 | 600 | 75% | 1,200 | 30 | 3.0 |" in text
     assert "Two cores are 2.00 times as fast" in text
     assert "times as fast" not in table([two], [1.0, 5.0])
+
+
+def test_growth_and_memory_are_tables() -> None:
+    """What an hour costs from one size to the next, and what actors take with one long file."""
+    jobs = [Job(1.0, 50.0, 30.0, 1.0), Job(5.0, 70.0, 42.0, 3.0, {"decode": 123.4, "lake": 80.0})]
+    assert growth(jobs)[-2:] == ["| 1 | 50 | |", "| 5 | 70 | 5.00 |"]
+    assert memory([10.0], jobs[1:])[-1] == "| 10 h | 123 | 0 | 80 |"
+    assert growth(jobs[:1]) == memory([], []) == []
+
+
+def test_a_long_file_is_as_long_as_it_says(tmp_path: Path) -> None:
+    """Written a piece at a time."""
+    assert decode(long_file(tmp_path / "long.wav", 0.05)).duration_s == pytest.approx(180.0, abs=0.2)
 
 
 @pytest.mark.parametrize("form", ["wav", "vorbis"])
