@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pymysql
+from pymilvus import MilvusClient, MilvusException
 
 START_S = 180
 STOP_S = 30
@@ -84,6 +85,7 @@ def milvus(directory: Path, ports: Sequence[int] | None = None) -> Iterator[str]
     log = directory / "milvus.log"
 
     def start() -> tuple[subprocess.Popen[bytes], str]:
+        _wait_until_free(ports or [])
         peer, *listening = ports or free_ports(len(MILVUS_PORTS) + 1)
         options = [f"--{name}-port={port}" for name, port in zip(MILVUS_PORTS, listening, strict=True)]
         etcd = directory / "etcd.yaml"
@@ -92,8 +94,8 @@ def milvus(directory: Path, ports: Sequence[int] | None = None) -> Iterator[str]
         process = _spawn(command, log, signal.SIGINT, {"ETCD_CONFIG_PATH": str(etcd)})
         return process, f"http://127.0.0.1:{listening[0]}"
 
-    def answers(_uri: str) -> bool:
-        return "Ctrl+C to exit" in log.read_text(encoding="utf-8", errors="replace")
+    def answers(uri: str) -> bool:
+        return "Ctrl+C to exit" in log.read_text(encoding="utf-8", errors="replace") and _milvus_answers(uri)
 
     with _running(start, answers, signal.SIGINT, log) as uri:
         yield uri
@@ -121,6 +123,17 @@ def free_ports(count: int) -> list[int]:
         for one in sockets:
             one.bind(("127.0.0.1", 0))
         return [one.getsockname()[1] for one in sockets]
+
+
+def _wait_until_free(ports: Sequence[int]) -> None:
+    """Until nothing is left on these ports of a server that was killed: Milvus would silently take others."""
+    deadline = time.monotonic() + START_S
+    for port in ports:
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError), socket.socket() as one:
+                one.bind(("127.0.0.1", port))
+                break
+            time.sleep(0.5)
 
 
 @contextmanager
@@ -183,6 +196,16 @@ def _mariadb_answers(url: str) -> bool:
     try:
         pymysql.connect(host="127.0.0.1", port=int(url.rsplit(":", 1)[1]), user="root").close()
     except pymysql.err.OperationalError:
+        return False
+    return True
+
+
+def _milvus_answers(uri: str) -> bool:
+    """Whether its parts have found each other: after a kill the sessions of before stand in the way for a while."""
+    try:
+        with contextlib.closing(MilvusClient(uri, timeout=5)) as client:
+            client.list_collections(timeout=5)
+    except MilvusException:
         return False
     return True
 
