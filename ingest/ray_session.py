@@ -102,6 +102,7 @@ def _quiet() -> None:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
+    context.raise_original_map_exception = True  # "no space left on device", not "UDF failed"
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # what fails is raised, and told in one line
 
 
