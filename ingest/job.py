@@ -130,7 +130,9 @@ class Job:
         with self.current.stage("publish"):
             activate(generation, self.stores.catalog, self.stores.vectors)
             drop_superseded(generation, self.stores.catalog, self.stores.vectors)
-        self.current.record.message = f"{generation.collection} answers now"
+        waiting = self.stores.catalog.counts(generation.encoder).pending
+        missing = f"; not embedded by its encoder yet: {waiting:,}, for a run with it" if waiting else ""
+        self.current.record.message = f"{generation.collection} answers now{missing}"
 
     @property
     def filling(self) -> Filling:
