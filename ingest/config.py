@@ -1,5 +1,6 @@
 """The configuration of a job as plain dataclasses; every default lives in `conf/`, none here."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import gettempdir
@@ -41,6 +42,17 @@ class EncoderConfig:
     weights: str | None  # a safetensors file; None: the weights that come with the package
 
 
+@dataclass(frozen=True)
+class Pools:
+    """How many actors the two heavy stages have."""
+
+    decode_actors: int
+    embed_actors: int
+
+    def by_stage(self) -> dict[str, int]:
+        return {"decode": self.decode_actors, "embed": self.embed_actors}
+
+
 @dataclass
 class ComputeConfig:
     """Where the work runs and how much of it at once."""
@@ -50,9 +62,9 @@ class ComputeConfig:
     shared_disk: bool  # of a cluster: every node sees home and folders under the same path
     num_cpus: int | None  # of the local Ray; None: all
     object_store_mb: int | None  # of the local Ray; None: Ray decides
-    decode_actors: int | None  # None: as many as the CPUs allow
+    decode_actors: int | None  # None: one a CPU of this machine
     decode_cpus: float  # of each
-    embed_actors: int | None
+    embed_actors: int | None  # None: one
     embed_cpus: float
     embed_gpus: float
     embed_batch: int  # windows in one call
@@ -63,6 +75,26 @@ class ComputeConfig:
     load_batch: int  # vectors handed to the vector store at once
     plan_speed_x: float  # × real time of one CPU: what `plan` reckons with where it cannot measure
     plan_gpu_speed_x: float | None  # × real time of one GPU; None: not known
+
+    @property
+    def machine_cpus(self) -> int:
+        """CPUs of this machine, or as many of them as may be used."""
+        return self.num_cpus or os.cpu_count() or 1
+
+    @property
+    def pools(self) -> Pools:
+        """The pools of a run: as configured, or what stands for null."""
+        return Pools(self.decode_actors or self.machine_cpus, self.embed_actors or 1)
+
+    @property
+    def pool_cpus(self) -> float:
+        """CPUs that the pools ask for together."""
+        return self.pools.decode_actors * self.decode_cpus + self.pools.embed_actors * self.embed_cpus
+
+    @property
+    def pool_gpus(self) -> float:
+        """GPUs that the pools ask for together."""
+        return self.pools.embed_actors * self.embed_gpus
 
 
 @dataclass

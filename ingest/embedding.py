@@ -10,7 +10,7 @@ from ingest.config import IngestConfig
 from ingest.errors import ErrorBudgetSpent, InfrastructureError
 from ingest.metrics import JobMetrics
 from ingest.model import Model
-from ingest.pipeline import actors_by_stage, embed_files
+from ingest.pipeline import embed_files
 from ingest.progress import Progress
 from ingest.ray_session import check_resources, ray_session
 from ingest.receipts import Outcomes, Receipts
@@ -40,7 +40,7 @@ class Embedding:
         with ray_session(self.config.compute):
             self.stop.arm()
             check_resources(self.config.compute)
-            self.current.record.actors = actors_by_stage(self.config.compute)
+            self.current.record.actors = self.config.compute.pools.by_stage()
             metrics = JobMetrics(self.config.catalog.name)
             self.progress.stage("embedding")
             pending = self.catalog.pending(self.model.checksum)

@@ -6,7 +6,6 @@ work ──▶ DecodeFiles ──▶ EmbedWindows ──▶ WriteLake ──▶ 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import ray.data
 
-from ingest.config import ComputeConfig, IngestConfig
+from ingest.config import IngestConfig
 from ingest.decode import DecodeFiles
 from ingest.embed import EmbedWindows
 from ingest.model import Model
@@ -37,17 +36,15 @@ class Stage:
 
 def stages(config: IngestConfig, model: Model) -> list[Stage]:
     """The graph as data, in order."""
-    compute, audio = config.compute, config.audio
+    compute, pools, audio = config.compute, config.compute.pools, config.audio
     device = "cuda" if compute.embed_gpus else "cpu"
     threads = max(1, int(compute.embed_cpus))
     decode = (config.catalog, audio, model.padding, compute.file_timeout_s)
     embed = (config.encoder.weights, model.checksum, device, threads, audio.silence_dbfs)
     sink = (config.lake, config.home_dir, config.catalog.name, model.checksum, model.dim)
     return [
-        Stage(DecodeFiles, decode, decode_actors(compute), compute.decode_cpus, 0, batch_rows=1),
-        Stage(
-            EmbedWindows, embed, compute.embed_actors or 1, compute.embed_cpus, compute.embed_gpus, compute.embed_batch
-        ),
+        Stage(DecodeFiles, decode, pools.decode_actors, compute.decode_cpus, 0, batch_rows=1),
+        Stage(EmbedWindows, embed, pools.embed_actors, compute.embed_cpus, compute.embed_gpus, compute.embed_batch),
         Stage(WriteLake, sink, 1, 0.1, 0, compute.sink_windows),
     ]
 
@@ -68,16 +65,6 @@ def embed_files(work: Sequence[Work], config: IngestConfig, model: Model) -> Ite
     for receipts in dataset.iter_batches(batch_size=None, batch_format="pyarrow"):
         assert isinstance(receipts, pa.Table)
         yield receipts.to_pylist()
-
-
-def decode_actors(compute: ComputeConfig) -> int:
-    """As many as configured, or one a CPU of this machine."""
-    return compute.decode_actors or compute.num_cpus or os.cpu_count() or 1
-
-
-def actors_by_stage(compute: ComputeConfig) -> dict[str, int]:
-    """How many actors work side by side in the two heavy stages."""
-    return {"decode": decode_actors(compute), "embed": compute.embed_actors or 1}
 
 
 def _blocks(work: Sequence[Work], block_rows: int) -> list[pa.Table]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ingest.catalog import Listing
 from ingest.census import Census
-from ingest.config import ComputeConfig, IngestConfig
+from ingest.config import ComputeConfig, IngestConfig, Pools
 from ingest.fingerprint.grid import EMBEDDING_DIM, SEGMENT_HOP_S
 from ingest.fingerprint.peaks import PEAKS_A_SEGMENT
 from ingest.measure import Measured, Rate
@@ -32,14 +31,6 @@ class Speed:
 
 
 @dataclass(frozen=True)
-class Pools:
-    """Actors that keep each other busy, as the stages were measured."""
-
-    decode_actors: int
-    embed_actors: int
-
-
-@dataclass(frozen=True)
 class Plan:
     """A forecast; `tracks_to_do` are new, changed and left over from earlier runs."""
 
@@ -55,7 +46,7 @@ class Plan:
     speed: Speed
     estimated_s: float
     gpu_hours: float | None  # None: no GPU asked for, or its speed not known
-    pools: Pools | None
+    pools: Pools | None  # that would keep each other busy; None: not measured
     measured: Measured | None
 
     def text(self) -> str:
@@ -148,7 +139,7 @@ def suggested_pools(compute: ComputeConfig, measured: Measured) -> Pools:
     cores = worker_cpus(compute)
     decode_s, embed_s = measured.decode_s_per_s, measured.embed_s_per_s
     if compute.embed_gpus:
-        embedders = compute.embed_actors or 1
+        embedders = compute.pools.embed_actors
         decoders = math.ceil(embedders * compute.plan_gpu_speed_x * decode_s) if compute.plan_gpu_speed_x else cores
         return Pools(decoders, embedders)
     embedders = max(1, round(cores * embed_s / (decode_s + embed_s)))
@@ -158,9 +149,8 @@ def suggested_pools(compute: ComputeConfig, measured: Measured) -> Pools:
 def worker_cpus(compute: ComputeConfig) -> int:
     """CPUs that the work has: of this machine, or those that a cluster's pools ask for."""
     if compute.num_cpus or compute.address == "local":
-        return compute.num_cpus or os.cpu_count() or 1
-    asked = (compute.decode_actors or 1) * compute.decode_cpus + (compute.embed_actors or 1) * compute.embed_cpus
-    return max(1, round(asked))
+        return compute.machine_cpus
+    return max(1, round(compute.pool_cpus))
 
 
 def index_bytes_per_vector(config: VectorsConfig) -> int:

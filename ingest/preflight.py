@@ -101,7 +101,7 @@ def _gpus(config: IngestConfig) -> Iterator[str]:
         return
     import torch  # only those wait for it who ask for GPUs
 
-    asked = config.compute.embed_gpus * (config.compute.embed_actors or 1)
+    asked = config.compute.pool_gpus
     if torch.cuda.device_count() < asked:
         yield f"{asked:g} GPUs are asked for (compute.embed_gpus), {torch.cuda.device_count()} are here"
 

@@ -16,7 +16,6 @@ import ray.data
 
 from ingest.config import ComputeConfig
 from ingest.errors import InfrastructureError, PreflightError
-from ingest.pipeline import decode_actors
 
 START_ATTEMPTS = 3  # Ray gives its node 30 s to come up and no say in that: a second try finds a busy machine warmer
 
@@ -47,10 +46,7 @@ def check_resources(compute: ComputeConfig) -> None:
     if compute.address == "local" or compute.grows:
         return
     found: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray has no type for it
-    asked = {
-        "CPU": _pool_cpus(compute),
-        "GPU": (compute.embed_actors or 1) * compute.embed_gpus,
-    }
+    asked = {"CPU": compute.pool_cpus, "GPU": compute.pool_gpus}
     short = [f"{wanted:g} {name}" for name, wanted in asked.items() if wanted > found.get(name, 0)]
     if short:
         has = ", ".join(f"{found.get(name, 0):g} {name}" for name in asked)
@@ -90,11 +86,7 @@ def _options(compute: ComputeConfig, folder: str | None) -> dict[str, Any]:
 
 def logical_cpus(compute: ComputeConfig) -> int:
     """CPUs that our own Ray believes in: what the pools ask for and one more, so that no stage waits for ever."""
-    return int(_pool_cpus(compute)) + 2
-
-
-def _pool_cpus(compute: ComputeConfig) -> float:
-    return decode_actors(compute) * compute.decode_cpus + (compute.embed_actors or 1) * compute.embed_cpus
+    return int(compute.pool_cpus) + 2
 
 
 def _quiet() -> None:

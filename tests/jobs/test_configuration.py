@@ -1,5 +1,6 @@
 """The loader: groups composed, values literal, every error one readable line."""
 
+import os
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from conf import compose, describe
 from conf.loader import group_choices, merged_files, split_override
-from ingest.config import IngestConfig
+from ingest.config import IngestConfig, Pools
 from ingest.errors import ConfigurationError
 
 # Anything an argument can hold: the operating system forbids NUL alone, and YAML must still have lines to read.
@@ -200,3 +201,13 @@ def test_a_schema_that_the_files_do_not_fill_is_named() -> None:
     """A dataclass that asks for more or less than the files say is a ConfigurationError, not a TypeError."""
     with pytest.raises(ConfigurationError, match="unknown option force"):
         compose("ingest", ["home=h"], Unfilled)
+
+
+def test_pools_are_as_configured_or_what_stands_for_null() -> None:
+    """Null is a decoder a CPU and one embedder, on a cluster too; what they ask for is the sum over all actors."""
+    said = ingest("compute.decode_actors=6", "compute.embed_actors=2", "compute.decode_cpus=0.5").compute
+    assert (said.pools, said.pool_cpus, said.pool_gpus) == (Pools(6, 2), 5.0, 0.0)
+    some = ingest("compute=cluster", "compute.num_cpus=3", "compute.embed_gpus=0.5", "compute.embed_cpus=0").compute
+    assert (some.pools, some.pool_cpus, some.pool_gpus) == (Pools(3, 1), 3.0, 0.5)
+    assert ingest("compute=cluster").compute.pools == Pools(os.cpu_count() or 1, 1)
+    assert said.pools.by_stage() == {"decode": 6, "embed": 2}
