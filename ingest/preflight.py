@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from ingest.catalog import probe_source
 from ingest.checks import READS_THE_SOURCE
@@ -16,7 +16,7 @@ from ingest.stores.bulk import ImportFiles
 OLDEST_MILVUS = (2, 3)
 LEAST_FREE_BYTES = 512 << 20  # on the disk of a local home
 
-Check = Callable[[], Iterator[str]]
+Check = Callable[[], None]  # raises a RefrainError that says what is wrong
 
 
 def refuse_local_parts(config: IngestConfig) -> None:
@@ -40,8 +40,8 @@ def refuse_local_parts(config: IngestConfig) -> None:
 def preflight(config: IngestConfig, model: Model, catalog: CatalogStore, vectors: Vectors, lake: Lake) -> None:
     """Raises PreflightError with every problem found, one after the other in one line."""
     checks: list[Check] = [
-        lambda: _source(config),
-        lambda: _lake(lake, model),
+        lambda: probe_source(config.catalog),
+        lambda: lake.probe(model.checksum),
         lambda: _imports(config),
         lambda: _server(config, vectors),
         lambda: _collection(catalog.generation(model.checksum), model, vectors),
@@ -51,51 +51,42 @@ def preflight(config: IngestConfig, model: Model, catalog: CatalogStore, vectors
     problems: list[str] = []
     for check in checks:
         try:
-            problems += check()
+            check()
         except RefrainError as error:
             problems.append(str(error))
     if problems:
         raise PreflightError("; ".join(problems))
 
 
-def _source(config: IngestConfig) -> Iterator[str]:
-    """Is it there, and may it be read?"""
-    probe_source(config.catalog)
-    yield from ()
-
-
-def _lake(lake: Lake, model: Model) -> Iterator[str]:
-    lake.probe(model.checksum)
-    yield from ()
-
-
-def _imports(config: IngestConfig) -> Iterator[str]:
+def _imports(config: IngestConfig) -> None:
     """The place that a Milvus server reads imports from."""
     if config.vectors.load == "import" and not config.vectors.import_uri:
-        yield "vectors.load=import needs vectors.import_uri, a place in the Milvus server's own storage"
-    elif config.vectors.import_uri and config.vectors.load != "upsert":
+        raise PreflightError("vectors.load=import needs vectors.import_uri, a place in the Milvus server's own storage")
+    if config.vectors.import_uri and config.vectors.load != "upsert":
         ImportFiles(config.vectors.import_uri).probe()
 
 
-def _server(config: IngestConfig, vectors: Vectors) -> Iterator[str]:
+def _server(config: IngestConfig, vectors: Vectors) -> None:
     if config.vectors.kind != "milvus":
         return
     version = vectors.server_version()
     numbers = tuple(int(part) for part in version.removeprefix("v").split("-")[0].split(".")[:2] if part.isdigit())
     if numbers < OLDEST_MILVUS:
-        yield f"Milvus {version} is older than {'.'.join(map(str, OLDEST_MILVUS))}"
+        raise PreflightError(f"Milvus {version} is older than {'.'.join(map(str, OLDEST_MILVUS))}")
 
 
-def _collection(generation: Generation | None, model: Model, vectors: Vectors) -> Iterator[str]:
+def _collection(generation: Generation | None, model: Model, vectors: Vectors) -> None:
     """What is to be filled has the shape that it is filled with."""
     if generation is None or not vectors.exists(generation.collection):
         return
     found = vectors.dim(generation.collection)
     if found != model.dim:
-        yield f"{generation.collection} holds vectors of {found} dimensions, the encoder makes {model.dim}"
+        raise PreflightError(
+            f"{generation.collection} holds vectors of {found} dimensions, the encoder makes {model.dim}"
+        )
 
 
-def _gpus(config: IngestConfig) -> Iterator[str]:
+def _gpus(config: IngestConfig) -> None:
     """Those of this machine; a cluster's are looked at once it is connected to."""
     if not config.compute.embed_gpus or config.compute.address != "local":
         return
@@ -103,12 +94,14 @@ def _gpus(config: IngestConfig) -> Iterator[str]:
 
     asked = config.compute.pool_gpus
     if torch.cuda.device_count() < asked:
-        yield f"{asked:g} GPUs are asked for (compute.embed_gpus), {torch.cuda.device_count()} are here"
+        raise PreflightError(f"{asked:g} GPUs are asked for (compute.embed_gpus), {torch.cuda.device_count()} are here")
 
 
-def _disk(config: IngestConfig) -> Iterator[str]:
+def _disk(config: IngestConfig) -> None:
     if not config.home_is_local:
         return
     free = shutil.disk_usage(config.home_dir).free
     if free < LEAST_FREE_BYTES:
-        yield f"the disk of home {config.home!r} has {free >> 20} MiB left, {LEAST_FREE_BYTES >> 20} are needed"
+        raise PreflightError(
+            f"the disk of home {config.home!r} has {free >> 20} MiB left, {LEAST_FREE_BYTES >> 20} are needed"
+        )

@@ -4,23 +4,37 @@
     manifest   a Parquet, CSV or JSONL file with a column `uri` (and title, artist, album, isrc)
     s3         every audio object below s3://bucket/prefix
 
-A source is a module with `check(config)`, which raises ConfigurationError, and `entries(config, home)`.
+A kind of source is a module: what it holds is told by Source.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from ingest.catalog import folder, manifest, s3
 from ingest.catalog.access import open_location
-from ingest.catalog.listing import Listing, Skipped, Unusable
+from ingest.catalog.listing import Entry, Listing, Skipped, Unusable
 from ingest.config import CatalogConfig
 from ingest.errors import ConfigurationError
 
-__all__ = ["Listing", "Skipped", "Unusable", "check_source", "list_catalog", "locate", "open_file"]
+__all__ = ["Listing", "Skipped", "Unusable", "check_source", "list_catalog", "locate", "open_file", "probe_source"]
 
-SOURCES: dict[str, ModuleType] = {"folder": folder, "manifest": manifest, "s3": s3}
+
+class Source(Protocol):
+    """A kind of source."""
+
+    def check(self, config: CatalogConfig) -> None:
+        """Raises ConfigurationError if it is not there or not of its kind; cheap, and asks no server."""
+
+    def probe(self, config: CatalogConfig) -> None:
+        """Read a little of it, wherever it lies: raises ConfigurationError or InfrastructureError."""
+
+    def entries(self, config: CatalogConfig, home: Path) -> Iterator[Entry]:
+        """Everything it lists, as it comes."""
+        ...
+
+
+SOURCES: dict[str, Source] = {"folder": folder, "manifest": manifest, "s3": s3}
 
 
 def check_source(config: CatalogConfig) -> None:
@@ -31,10 +45,8 @@ def check_source(config: CatalogConfig) -> None:
 
 
 def probe_source(config: CatalogConfig) -> None:
-    """Ask for the first entry: raises ConfigurationError or InfrastructureError where the source cannot be read."""
-    check_source(config)
-    if config.kind == "s3":
-        s3.probe(config)
+    """Raises ConfigurationError or InfrastructureError where a source that passed its check cannot be read now."""
+    SOURCES[config.kind].probe(config)
 
 
 def list_catalog(config: CatalogConfig, home: Path, seen: Callable[[int], None] = lambda entries: None) -> Listing:

@@ -24,6 +24,11 @@ def check(config: CatalogConfig) -> None:
         raise ConfigurationError(f"catalog.path {config.path!r} cannot be read: {why(error)}") from None
 
 
+def probe(config: CatalogConfig) -> None:
+    """To check a folder is to read it."""
+    check(config)
+
+
 def entries(config: CatalogConfig, home: Path) -> Iterator[Entry]:
     """The files of the tree, by absolute path; the home is left out if it lies inside."""
     root = str(Path(config.path).absolute())

@@ -6,9 +6,11 @@ manifest's folder; what is answered is the string of the manifest.
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 from ingest.catalog.access import S3, S3_ERRORS, open_location, state, why
 from ingest.catalog.listing import Entry, Unusable, unusable_name
@@ -44,6 +46,12 @@ def check(config: CatalogConfig) -> None:
         raise ConfigurationError(f"catalog.path {config.path!r} cannot be read: {error.strerror}") from None
 
 
+def probe(config: CatalogConfig) -> None:
+    """Is the manifest there, in a bucket too? What it lists is another matter."""
+    with _opened(config) as file:
+        file.read(1)
+
+
 def locate(config: CatalogConfig, uri: str) -> str:
     """A uri of the manifest as an absolute local path or an s3:// address.
 
@@ -73,18 +81,22 @@ def _named(config: CatalogConfig) -> Iterator[Named | Unusable]:
     """The rows, each uri once."""
     manifest = Path(config.path).name
     seen: set[str] = set()
+    with _opened(config) as file:
+        for row in reader_of(config.path)(file, config.path):
+            yield _judged(config, row, f"{manifest}:{row.number}", seen)
+
+
+@contextmanager
+def _opened(config: CatalogConfig) -> Iterator[BinaryIO]:
+    """The manifest itself, for reading. Raises ConfigurationError if it is not there, else InfrastructureError."""
+    location = config.path if config.path.startswith(S3) else str(Path(config.path).absolute())
     try:
-        with open_location(config, _own_location(config)) as file:
-            for row in reader_of(config.path)(file, config.path):
-                yield _judged(config, row, f"{manifest}:{row.number}", seen)
+        with open_location(config, location) as file:
+            yield file
     except MissingFile as error:
         raise ConfigurationError(f"catalog.path {config.path!r} {error}") from None
     except S3_ERRORS as error:
         raise InfrastructureError(f"catalog.path {config.path!r} stopped being readable: {why(error)}") from error
-
-
-def _own_location(config: CatalogConfig) -> str:
-    return config.path if config.path.startswith(S3) else str(Path(config.path).absolute())
 
 
 def _judged(config: CatalogConfig, row: Row | BadRow, place: str, seen: set[str]) -> Named | Unusable:

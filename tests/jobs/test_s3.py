@@ -8,7 +8,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from ingest.catalog import check_source, list_catalog, locate, open_file
+from ingest.catalog import check_source, list_catalog, locate, open_file, probe_source
 from ingest.config import CatalogConfig
 from ingest.errors import ConfigurationError, InfrastructureError, MissingFile
 from tests.jobs.sources import Found, catalog_config, found_by, uris
@@ -107,6 +107,17 @@ def test_what_is_not_there_is_a_configuration_error(bucket: str, endpoint: str) 
     for path in ("music", "s3://", "S3://b"):
         with pytest.raises(ConfigurationError, match="must be s3://bucket/prefix"):
             check_source(source("s3", path, endpoint))
+
+
+def test_a_source_in_a_bucket_is_probed(bucket: str, endpoint: str) -> None:
+    """What can be listed and opened passes, an empty prefix too; what is not there, and a dead server, are told."""
+    for kind, path in (("s3", "music"), ("s3", "nothing"), ("manifest", "music/list.csv")):
+        probe_source(source(kind, f"{bucket}/{path}", endpoint))
+    for kind, path in (("s3", "s3://nowhere/x"), ("manifest", f"{bucket}/nowhere.csv")):
+        with pytest.raises(ConfigurationError):
+            probe_source(source(kind, path, endpoint))
+        with pytest.raises(InfrastructureError):
+            probe_source(source(kind, path, "http://127.0.0.1:9"))
 
 
 def test_an_empty_prefix_is_an_empty_catalogue(bucket: str, endpoint: str) -> None:
