@@ -32,7 +32,8 @@ def to_delete(wanted: DeleteConfig, catalog: CatalogStore) -> list[int]:
 
 def vanished(wanted: DeleteConfig, catalog: CatalogStore) -> list[int]:
     """The tracks that the source no longer lists; PreflightError if they are too many to be believed."""
-    gone, present = catalog.removed_tracks(), catalog.present_tracks()
+    gone = [track_id for track_id, _ in catalog.removed_tracks()]
+    present = catalog.present_tracks()
     share = len(gone) / max(1, len(gone) + present)
     if share > wanted.at_most:
         raise PreflightError(

@@ -98,6 +98,7 @@ class Job:
         counts.listed, counts.skipped = found.listed + len(listing.unusable), listing.skipped
         counts.new, counts.changed = found.new, found.changed
         counts.unchanged, counts.removed = found.unchanged, found.removed
+        self.current.set_removed(self.stores.catalog.removed_tracks())
         return listing
 
     def _embed(self, progress: Progress, unusable: int) -> None:

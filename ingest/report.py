@@ -75,6 +75,7 @@ def report_text(record: RunRecord) -> str:
         "",
         f"listed    {counts.listed:,} ({counts.new:,} new, {counts.changed:,} changed,"
         f" {counts.unchanged:,} unchanged), {counts.removed:,} removed, {counts.skipped:,} not audio",
+        *([f"removed   {counts.gone:,} tracks are no longer listed (removed.csv)"] if counts.gone else []),
         f"done      {counts.done:,} tracks, {record.audio_s / 3600:.2f} h of audio, {counts.segments:,} vectors,"
         f" {speed_x(record):,.0f}× real time",
         f"published {counts.published:,}" + (f", deleted {counts.deleted:,}" if counts.deleted else ""),

@@ -4,6 +4,7 @@ config.yaml   the resolved configuration, secrets masked
 report.json   the record below, always whole: written to the side and renamed
 manifest.parquet   what the run set out to embed
 same_audio.csv   files that hold the same samples, beside each other
+removed.csv   id and uri of every track that the source no longer lists and that was not deleted before
 rejects.csv   uri, code, reason of every file of the listing that stands rejected
 report.txt, report.html   the record for people (`ingest.report`)
 """
@@ -74,7 +75,8 @@ class Counts:
     new: int = 0
     changed: int = 0
     unchanged: int = 0
-    removed: int = 0
+    removed: int = 0  # vanished since the last listing
+    gone: int = 0  # vanished then or earlier, and not deleted before this run
     skipped: int = 0  # listed by the source, but not audio by their suffix
     done: int = 0  # embedded by this run
     rejected: int = 0  # files of the listing that stand rejected, by this run or an earlier one
@@ -203,6 +205,10 @@ class Run:
         """Write same_audio.csv: files with the same samples stand beside each other."""
         self.record.counts.same_audio = self._write_csv("same_audio.csv", ("content_hash", "uri"), files)
 
+    def set_removed(self, tracks: Iterable[tuple[int, str]]) -> None:
+        """Write removed.csv: what the source no longer lists."""
+        self.record.counts.gone = self._write_csv("removed.csv", ("track_id", "uri"), tracks)
+
     def finish(self, state: State, message: str | None = None) -> None:
         """Close the record; the reports are written from it by `ingest.report.write_reports`."""
         self.record.state = state
@@ -222,7 +228,7 @@ class Run:
         with self.files.writing("manifest.parquet") as local:
             return write_manifest(work, local)
 
-    def _write_csv(self, name: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
+    def _write_csv(self, name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
         """Rows as they come, of which there may be many; how many."""
         written = 0
         with (

@@ -77,6 +77,14 @@ def test_rejects_are_listed_with_their_reasons(tmp_path: Path) -> None:
     assert len((directory(run) / "rejects.csv").read_text().splitlines()) == 1026
 
 
+def test_what_is_no_longer_listed_is_said(tmp_path: Path) -> None:
+    """The report counts the tracks that stand removed and says where they are named; without any it does not."""
+    record = a_run(tmp_path).record
+    assert "removed.csv" not in report_text(record)
+    record.counts.removed, record.counts.gone = 2, 1_234
+    assert "removed   1,234 tracks are no longer listed (removed.csv)" in report_text(record).splitlines()
+
+
 def test_the_page_shows_the_text_and_its_plots(tmp_path: Path) -> None:
     """The HTML is well formed, carries the whole text and a picture of durations, rejects, stages and throughput."""
     run = finished(a_run(tmp_path))

@@ -59,6 +59,15 @@ def test_rejects_are_a_csv_and_counted_by_code(tmp_path: Path) -> None:
     assert (run.record.counts.rejected, run.record.reject_codes) == (1, {"unreadable": 1})
 
 
+def test_removed_tracks_are_a_csv(tmp_path: Path) -> None:
+    """removed.csv names every track by id and uri, whatever that holds, and the record counts them."""
+    run = a_run(tmp_path)
+    run.set_removed((number, uri) for number, uri in ((3, '/music/a, "b".mp3'), (7, "/music/c.mp3")))
+    with (directory(run) / "removed.csv").open(newline="") as file:
+        assert list(csv.reader(file)) == [["track_id", "uri"], ["3", '/music/a, "b".mp3'], ["7", "/music/c.mp3"]]
+    assert run.record.counts.gone == 2
+
+
 def test_stages_are_timed_also_when_they_fail(tmp_path: Path) -> None:
     """A stage's time is in the saved record however the stage ended, and repeated stages add up."""
     run = a_run(tmp_path)
@@ -112,11 +121,14 @@ def test_text_that_is_no_unicode_is_written(tmp_path: Path) -> None:
 def test_a_run_lies_wherever_the_home_does() -> None:
     """Record, CSVs and manifest are written to any file system, and read back from there."""
     run = finished(a_run("memory://home"))
+    run.set_removed([(1, "a.mp3")])
+    run.save()
     (found,) = latest_runs("memory://home", "default", 5)
     assert found.record == run.record
     assert run.put_manifest([Work(1, 1, "a.mp3", "1", 10), Work(2, 2, "b.mp3", "1", 10)]) == 2
     assert pq.read_table(io.BytesIO(run.files.read("manifest.parquet"))).column("uri").to_pylist() == ["a.mp3", "b.mp3"]
     assert run.files.read("rejects.csv").startswith(b"uri,code,reason")
+    assert run.files.read("removed.csv").split() == [b"track_id,uri", b"1,a.mp3"]
     assert latest_runs("memory://elsewhere", "default", 5) == []
 
 

@@ -185,7 +185,7 @@ def test_home_is_in_the_bucket(world: World, undisturbed: Left) -> None:
     client = boto3.client("s3", endpoint_url=world.s3.endpoint)
     names = [item["Key"] for item in client.list_objects_v2(Bucket="world-lake")["Contents"]]
     client.close()
-    for part in ("home/lake/undisturbed/", "/manifest.parquet", "/report.html", "/config.yaml"):
+    for part in ("home/lake/undisturbed/", "/manifest.parquet", "/removed.csv", "/report.html", "/config.yaml"):
         assert any(part in name for name in names), names
     code, said = world.run("undisturbed")
     assert code == 0 and "nothing to do" in said and world.left("undisturbed") == undisturbed

@@ -44,6 +44,8 @@ def test_a_second_run_does_nothing_and_changes_are_noticed(tmp_path: Path) -> No
     changed = ingest(home, music)
     assert changed.returncode == 0, changed.stderr
     assert "1 new" in changed.stdout and "1 changed" in changed.stdout and "1 removed" in changed.stdout, changed.stdout
+    removed = (max((home / "runs").iterdir()) / "removed.csv").read_text().splitlines()
+    assert removed == ["track_id,uri", f'{before.tracks[str(paths[3])][0]},"{paths[3]}"'], "the comma in it is quoted"
     after = left_in(home, [str(path) for path in [*paths, new]])
     assert after.keys[str(new)]
     assert after.tracks[str(paths[0])] == before.tracks[str(paths[0])]

@@ -1,7 +1,7 @@
 """Tracks and recordings: what the catalogue lists, and what is published of it."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, select, update
@@ -12,6 +12,8 @@ from ingest.stores.metadata.schema import generations, loads, recordings, tracks
 from ingest.stores.metadata.scope import CatalogScope
 from ingest.stores.metadata.text import uri_hash
 from ingest.stores.records import PlanCounts, SourceFile, Track
+
+PAGE = 5_000  # removed tracks read at once
 
 
 class TrackRows(CatalogScope):
@@ -71,14 +73,15 @@ class TrackRows(CatalogScope):
         query = select(func.count()).where(tracks.c.catalog_id == self.catalog_id, listed)
         return self._read(lambda connection: int(connection.scalar(query) or 0))
 
-    def removed_tracks(self) -> list[int]:
-        """Ids of tracks that the source no longer lists and that still answer."""
-        query = select(tracks.c.track_id).where(
-            tracks.c.catalog_id == self.catalog_id,
-            tracks.c.removed_at.is_not(None),
-            tracks.c.deleted_at.is_(None),
-        )
-        return self._read(lambda connection: list(connection.scalars(query.order_by(tracks.c.track_id))))
+    def removed_tracks(self) -> Iterator[tuple[int, str]]:
+        """(track id, uri) of tracks that the source no longer lists and that still answer, by id."""
+        gone = and_(tracks.c.removed_at.is_not(None), tracks.c.deleted_at.is_(None))
+        query = select(tracks.c.track_id, tracks.c.uri).where(tracks.c.catalog_id == self.catalog_id, gone)
+        page = query.order_by(tracks.c.track_id).limit(PAGE)
+        after = 0
+        while rows := self._pairs(page.where(tracks.c.track_id > after)):
+            yield from rows
+            after = rows[-1][0]
 
     def tracks_of(self, uris: Sequence[str]) -> dict[str, int]:
         """Track ids by uri; unknown and deleted ones are left out."""
@@ -142,6 +145,9 @@ class TrackRows(CatalogScope):
                 self._set_deleted(connection, part, None)
 
         self._write(work)
+
+    def _pairs(self, query: Select[Any]) -> list[tuple[int, str]]:
+        return self._read(lambda connection: [(row[0], row[1]) for row in connection.execute(query)])
 
     def _set_deleted(self, connection: Connection, track_ids: Sequence[int], at: float | None) -> None:
         mine = update(tracks).where(tracks.c.catalog_id == self.catalog_id, tracks.c.track_id.in_(track_ids))
