@@ -21,5 +21,5 @@ phase 2       filling    a generation brought up to the ledger, and verified
 fingerprint   bytes → embeddings, shared with the service and with training
 stores        Milvus, SQL and the lake: one owner of each schema
 deletion      what leaves the catalogue
-runs, progress, report, metrics, stop     what people see of a run, and how it ends
+runs, progress, flow, report, metrics, stop     what people see of a run, and how it ends
 """

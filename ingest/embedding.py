@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 
 from ingest.config import IngestConfig
 from ingest.errors import ErrorBudgetSpent, InfrastructureError
+from ingest.flow import Flow
 from ingest.metrics import JobMetrics
 from ingest.model import Model
 from ingest.pipeline import embed_files
@@ -40,25 +40,28 @@ class Embedding:
         with ray_session(self.config.compute):
             self.stop.arm()
             check_resources(self.config.compute)
-            self.current.record.actors = self.config.compute.pools.by_stage()
-            metrics = JobMetrics(self.config.catalog.name)
+            actors = self.current.record.actors = self.config.compute.pools.by_stage()
+            flow, metrics = Flow(actors), JobMetrics(self.config.catalog.name)
+            self.progress.watch(flow)
             self.progress.stage("embedding")
             pending = self.catalog.pending(self.model.checksum)
             while wave := list(islice(pending, self.config.compute.wave_files)):
-                self._wave(wave, metrics.count)
+                self._wave(wave, flow, metrics)
 
-    def _wave(self, wave: list[Work], count: Callable[[Outcomes, int], None]) -> None:
-        receipts, finished = Receipts(), 0
+    def _wave(self, wave: list[Work], flow: Flow, metrics: JobMetrics) -> None:
+        receipts = Receipts()
+        flow.enter(len(wave))
+        metrics.show(self.progress.left, flow)
         for rows in embed_files(wave, self.config, self.model):
             self.stop.check()
             outcomes = receipts.add(rows)
-            finished += len(outcomes.done) + len(outcomes.rejects)
+            flow.leave(outcomes.files, len(receipts.unfinished()), outcomes.busy_s)
             self._commit(outcomes)
-            count(outcomes, self.progress.left)
+            metrics.count(outcomes)
+            metrics.show(self.progress.left, flow)
             self._check_budget()
-        if finished < len(wave):
-            lost = len(wave) - finished
-            raise InfrastructureError(f"{lost} files went into the pipeline and did not come out; run it again")
+        if flow.files:
+            raise InfrastructureError(f"{flow.files} files went into the pipeline and did not come out; run it again")
 
     def _commit(self, outcomes: Outcomes) -> None:
         """The ledger first: what the run's record says is so."""

@@ -9,7 +9,9 @@ from typing import Self, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
+from rich.table import Column
 
+from ingest.flow import Flow
 from ingest.runs import Sample
 
 DRAWN_EVERY = 1_000  # entries of a listing
@@ -20,7 +22,7 @@ class Progress:
     """Context manager around the work of one run; safe to advance from any thread.
 
     `total` is the number of files to do, known once they are listed; `clock` counts seconds. On a terminal a bar is
-    redrawn; elsewhere a line is written every `every_s`, also while nothing advances, so that a log shows a job that
+    redrawn; elsewhere a line is written every `every_s`, also while nothing advances, so that one sees a job that
     stands still.
     """
 
@@ -38,6 +40,7 @@ class Progress:
         self.audio_s = 0.0
         self.samples: list[Sample] = []
         self.stage_name = "embedding"
+        self._flow: Flow | None = None
         self._listed = 0
         self._every_s = every_s
         self._stream = stream or sys.stderr
@@ -63,6 +66,10 @@ class Progress:
         with self._guard:
             self.total, self._started = total, self._clock()
 
+    def watch(self, flow: Flow) -> None:
+        """Say of the pipeline, too, how it does while the job is embedding."""
+        self._flow = flow
+
     def listed(self, entries: int) -> None:
         """Say how many entries the source has listed so far."""
         self._listed = entries
@@ -72,7 +79,7 @@ class Progress:
     def stage(self, name: str) -> None:
         """Say what the job does now: `listing`, `embedding`, `loading`, …"""
         self.stage_name = name
-        self._draw() if self._bar else self.write_line()
+        self._say()
 
     @property
     def left(self) -> int:
@@ -80,7 +87,7 @@ class Progress:
         return self.total - self.tracks - self.rejected
 
     def status(self) -> str:
-        """One line: stage, files, audio hours, × real time, what is left."""
+        """One line: stage, files, audio hours, × real time, how the pipeline does, what is left."""
         if self.stage_name == "listing":
             return f"listing: {self._listed:,} entries"
         with self._guard:
@@ -91,6 +98,8 @@ class Progress:
                 parts.append(f"{self.audio_s / elapsed_s:,.0f}× real time")
             if self.rejected:
                 parts.append(f"{self.rejected:,} rejected")
+            if self._flow and self.stage_name == "embedding":
+                parts += self._flow.parts()
             if 0 < finished < self.total:
                 parts.append(f"{clock_time(elapsed_s / finished * (self.total - finished))} left")
         return " · ".join(parts)
@@ -104,8 +113,7 @@ class Progress:
         if self._bar:
             self._bar.start()
             self._draw()
-        else:
-            threading.Thread(target=self._beat, name="progress", daemon=True).start()
+        threading.Thread(target=self._beat, name="progress", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -120,7 +128,10 @@ class Progress:
 
     def _beat(self) -> None:
         while not self._ended.wait(self._every_s):
-            self.write_line()
+            self._say()
+
+    def _say(self) -> None:
+        self._draw() if self._bar else self.write_line()
 
     def _draw(self) -> None:
         if self._bar and self._task is not None:
@@ -138,8 +149,9 @@ class Progress:
 
 
 def _bar(stream: TextIO) -> Bar:
-    console = Console(file=stream)
-    return Bar(BarColumn(), TextColumn("{task.description}", markup=False), console=console, transient=False)
+    console, status = Console(file=stream), Column(no_wrap=False)  # on a narrow terminal over several lines
+    text = TextColumn("{task.description}", markup=False, table_column=status)
+    return Bar(BarColumn(bar_width=20), text, console=console, transient=False)
 
 
 def clock_time(seconds: float) -> str:

@@ -42,6 +42,10 @@ class Outcomes:
     busy_s: dict[str, float] = field(default_factory=dict)  # by stage
 
     @property
+    def files(self) -> int:
+        return len(self.done) + len(self.rejects)
+
+    @property
     def audio_s(self) -> float:
         return sum(done.duration_s for done in self.done)
 

@@ -29,6 +29,7 @@ import yaml
 from conf import masked
 from ingest.config import IngestConfig
 from ingest.errors import InfrastructureError
+from ingest.flow import shares
 from ingest.rows import write_manifest
 from ingest.stores import Work
 from ingest.stores.files import StoredFiles
@@ -119,12 +120,7 @@ class RunRecord:
 
     def utilisation(self) -> dict[str, float]:
         """Share of the time of embedding that the actors of each stage worked; of what was measured."""
-        embedding_s = self.stages_s.get("embed", 0.0)
-        return {
-            stage: spent / (embedding_s * self.actors.get(stage, 1))
-            for stage, spent in self.busy_s.items()
-            if embedding_s
-        }
+        return shares(self.busy_s, self.actors, self.stages_s.get("embed", 0.0))
 
     def add_duration(self, duration_s: float) -> None:
         """Count one embedded file in the histogram of durations."""

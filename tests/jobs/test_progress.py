@@ -1,19 +1,16 @@
 """Progress on a terminal and in a log."""
 
 import io
+import re
 import threading
+import time
 from itertools import pairwise
 
+import pytest
+
+from ingest.flow import Flow
 from ingest.progress import MAX_SAMPLES, Progress, clock_time
-
-
-class Clock:
-    """Time that a test sets."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.jobs.clock import Clock
 
 
 class Terminal(io.StringIO):
@@ -63,6 +60,23 @@ def test_a_listing_is_counted_and_its_time_is_not_the_works() -> None:
         assert progress.status() == "embedding: 1/2 tracks · 0.0 h of audio · 10× real time · 10 s left"
 
 
+def test_the_line_says_how_the_pipeline_does() -> None:
+    """While the job is embedding, how busy its stages are and what is in it; before and afterwards nothing of it."""
+    clock = Clock()
+    with Progress(400, every_s=1e6, stream=io.StringIO(), clock=clock) as progress:
+        flow = Flow({"decode": 2, "embed": 1}, clock)
+        progress.watch(flow)
+        flow.enter(400)
+        clock.now = 10.0
+        flow.leave(100, 0, {"decode": 19.2, "embed": 4.1})
+        progress.advance(tracks=100, audio_s=7200.0)
+        done = "100/400 tracks · 2.0 h of audio · 720× real time"
+        pipeline = "decode 96 % · embed 41 % · 300 files in the pipeline"
+        assert progress.status() == f"embedding: {done} · {pipeline} · 30 s left"
+        progress.stage("loading")
+        assert progress.status() == f"loading: {done} · 30 s left"
+
+
 def test_nothing_done_promises_nothing() -> None:
     """Before the first file there is neither a speed nor a time left."""
     assert Progress(1, stream=io.StringIO()).status() == "embedding: 0/1 tracks · 0.0 h of audio"
@@ -95,6 +109,25 @@ def test_a_terminal_gets_a_live_bar() -> None:
         progress.advance(tracks=1, audio_s=60.0)
     assert "\x1b[" in terminal.getvalue()
     assert "loading: 2/2 tracks" in terminal.getvalue()
+
+
+def test_a_narrow_terminal_shows_the_whole_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not fit goes on below; it is drawn again while nothing advances, and then tells of no stage at work."""
+    monkeypatch.setenv("COLUMNS", "60")
+    clock, terminal = Clock(), Terminal()
+    with Progress(400, every_s=0.01, stream=terminal, clock=clock) as progress:
+        flow = Flow({"decode": 2}, clock)
+        progress.watch(flow)
+        flow.enter(400)
+        clock.now = 10.0
+        flow.leave(100, 0, {"decode": 19.2})
+        progress.advance(tracks=100, audio_s=7200.0)
+        clock.now = 100_000.0
+        while "3 d 11 h left" not in terminal.getvalue():
+            time.sleep(0.01)
+    last = "embedding: 100/400 tracks · 2.0 h of audio · 0× real time · 300 files in the pipeline · 3 d 11 h left"
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|━|╺|╸", "", terminal.getvalue())
+    assert " ".join(shown.split()).endswith(last)
 
 
 def test_samples_are_few_and_cover_the_run() -> None:
