@@ -1,5 +1,7 @@
 """What a job says to Prometheus while it runs, through Ray's own endpoint: counters of the driver, which knows all.
 
+Ray sets `ray_` before the names. It passes them on every ten seconds, and once more when the driver leaves a cluster.
+
 refrain_ingest_files_total          {catalog, outcome: done | rejected}
 refrain_ingest_rejects_total        {catalog, code}
 refrain_ingest_audio_seconds_total  {catalog}            embedded

@@ -6,7 +6,7 @@ import os
 import secrets
 
 ENVIRONMENT = {
-    "RAY_AUTH_MODE": "token",  # Ray listens on every interface: whoever has no token gets nothing
+    "RAY_AUTH_MODE": "token",  # Ray listens on every interface: whoever has no token gets nothing but its metrics
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what it warns of otherwise
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # its files have the rest; what fails is raised here too

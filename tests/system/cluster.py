@@ -22,12 +22,16 @@ STARTED = "Ray runtime started"
 
 
 class Cluster:
-    """`address` is what a job connects to, `environment` what it and the nodes have in common."""
+    """`address` is what a job connects to, `environment` what it and the nodes have in common.
+
+    `metrics_ports` are those of all nodes that ever were.
+    """
 
     def __init__(self, hidden: Path, environment: dict[str, str]) -> None:
         (port,) = free_ports(1)
         self.address = f"127.0.0.1:{port}"
         self.hidden = hidden
+        self.metrics_ports: list[int] = []
         self.folder = tempfile.mkdtemp(prefix="rf-", dir="/tmp")  # sockets lie in it: a short path
         self.environment = {
             **os.environ, **environment, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1",
@@ -59,6 +63,9 @@ class Cluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _start(self, options: list[str], *, alone: bool) -> subprocess.Popen[bytes]:
+        (metrics_port,) = free_ports(1)
+        self.metrics_ports.append(metrics_port)
+        options = [*options, f"--metrics-export-port={metrics_port}"]
         command = [str(RAY), "start", "--block", "--disable-usage-stats", "--object-store-memory=100000000", *options]
         if alone:
             hide = f"mount -t tmpfs none '{self.hidden}' && exec \"$@\""

@@ -22,6 +22,7 @@ from scripts.services import MILVUS_PORTS, free_ports, mariadb, milvus
 from tests.system.catalogue import ROOT, Left, possible_keys, write_pieces
 from tests.system.cluster import Cluster, ray_cluster
 from tests.system.s3_proxy import FlakyS3, flaky_s3
+from tests.system.scrape import Figures, documented, scraping
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1_200)]
 FILES, SECONDS = 10, 20.0
@@ -172,9 +173,17 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(world: World) -> Left:
-    code, said = world.run("undisturbed")
+def scraped(world: World) -> Figures:
+    """What the nodes exported during the first job, which nothing disturbs."""
+    with scraping(lambda: world.cluster.metrics_ports) as figures:
+        code, said = world.run("undisturbed")
     assert code == 0, said
+    return figures
+
+
+@pytest.fixture(scope="module")
+def undisturbed(world: World, scraped: Figures) -> Left:
+    """What that job left."""
     left = world.left("undisturbed")
     assert len(left.keys) == FILES and all(left.keys.values())
     return left
@@ -189,6 +198,27 @@ def test_home_is_in_the_bucket(world: World, undisturbed: Left) -> None:
         assert any(part in name for name in names), names
     code, said = world.run("undisturbed")
     assert code == 0 and "nothing to do" in said and world.left("undisturbed") == undisturbed
+
+
+def test_prometheus_hears_of_a_job(scraped: Figures, undisturbed: Left) -> None:
+    """What the documentation names comes out of the nodes' metrics ports, and stays to the last file; no file is
+    rejected here.
+    """
+    assert documented() - scraped.names == {"ray_refrain_ingest_rejects_total"}
+
+    def seen(name: str, **labels: str) -> list[float]:
+        return scraped.of(f"ray_refrain_ingest_{name}", catalog="undisturbed", **labels)
+
+    assert seen("files_total", outcome="done")[-1] == FILES
+    assert seen("vectors_total")[-1] == sum(map(len, undisturbed.keys.values()))
+    assert seen("audio_seconds_total")[-1] == pytest.approx(FILES * SECONDS, rel=0.01)
+    for name in ("files_left", "files_in_pipeline", "files_begun"):
+        assert 0 <= max(seen(name)) <= FILES and seen(name)[-1] == 0
+    for stage in ("decode", "embed"):
+        assert 0 < seen("busy_seconds_total", stage=stage)[-1] < 60
+        assert 0 < min(seen("utilisation", stage=stage)) <= max(seen("utilisation", stage=stage)) <= 1
+    queues = scraped.of("ray_data_operator_queued_blocks")
+    assert min(queues) >= 0 and max(queues) <= FILES
 
 
 def test_a_node_that_dies_costs_nothing(world: World, undisturbed: Left) -> None:

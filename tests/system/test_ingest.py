@@ -2,7 +2,10 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from tempfile import gettempdir
 
 import numpy as np
 import pytest
@@ -10,8 +13,10 @@ import pytest
 from scripts.music import compose
 from scripts.music.files import FORMATS, Tags, write
 from tests.system.catalogue import (
+    ROOT,
     SAMPLE_RATE,
     SMALL,
+    command,
     environment,
     ingest,
     left_in,
@@ -19,6 +24,7 @@ from tests.system.catalogue import (
     write_piece,
     write_pieces,
 )
+from tests.system.scrape import documented, scraping
 
 pytestmark = pytest.mark.integration
 
@@ -122,3 +128,38 @@ def test_a_second_job_on_the_same_catalogue_is_refused(tmp_path: Path) -> None:
         refused = ingest(home, music)
     assert refused.returncode == 3
     assert len(refused.stderr.strip().splitlines()) == 1, refused.stderr
+
+
+def metrics_ports(pid: int) -> Iterator[int]:
+    """The metrics port of the Ray that a job started, as Ray wrote it down; none before and afterwards."""
+    for file in Path(gettempdir()).glob(f"refrain-job-{pid}-*/session_latest/metrics_export_port_*"):
+        with suppress(OSError, ValueError):
+            yield int(file.read_text())
+
+
+@pytest.mark.long
+def test_a_job_on_one_machine_exports_its_figures(tmp_path: Path) -> None:
+    """All that the documentation names comes out while the job's own Ray runs, rejects by their code among it."""
+    music = tmp_path / "music"
+    for path in write_pieces(music, 4):
+        for number in range(30):
+            (music / f"{number:02d} {path.name}").hardlink_to(path)
+    (music / "00 text.mp3").write_text("These are words, not music.\n" * 200)
+    often = {"RAY_metrics_report_interval_ms": "300"}
+    arguments = command(tmp_path / "home", music, "compute.sink_windows=8", "on_rejects=exit0")
+    with (
+        subprocess.Popen(
+            arguments, cwd=ROOT, env=environment() | often, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as job,
+        scraping(lambda: metrics_ports(job.pid)) as figures,
+    ):
+        try:
+            assert job.wait(280) == 0
+        finally:
+            job.terminate()
+    assert documented() <= figures.names
+    assert set(figures.of("ray_refrain_ingest_rejects_total", code="unreadable", catalog="default")) == {1.0}
+    done = figures.of("ray_refrain_ingest_files_total", outcome="done")
+    assert done == sorted(done) and 0 < done[-1] <= 4 * 31
+    left = figures.of("ray_refrain_ingest_files_left")
+    assert left == sorted(left, reverse=True) and max(left) <= 4 * 31 + 1
