@@ -69,8 +69,8 @@ class BulkLoad:
                 elif self._finished(one):
                     yield one.segments
             self.pause(POLL_S)
+        self.vectors.flush(self.generation.collection)  # indexed first: what is loaded before is searched row by row
         self.vectors.load(self.generation.collection)
-        self.vectors.flush(self.generation.collection)
 
     def _known(self) -> list[Import]:
         return self.catalog.imports(self.generation.generation_id)

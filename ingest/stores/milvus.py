@@ -2,12 +2,15 @@
 
 import logging
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import grpc  # type: ignore[import-untyped]
 from pymilvus import MilvusClient, MilvusException
+from pymilvus.client.types import LoadState
 
 from ingest.errors import ConfigurationError, VectorStoreError
 from ingest.stores.config import VectorsConfig
@@ -16,6 +19,8 @@ from ingest.stores.lite_server import LiteServer
 KINDS = ("milvus_lite", "milvus")
 VECTOR_FIELD = "vector"
 MESSAGE_LIMIT = 300  # characters
+STILL_S = 3_600.0  # without change, until what a server works on is given up
+POLL_S = 0.5
 
 _FAILURES = (MilvusException, grpc.RpcError)
 
@@ -57,6 +62,13 @@ class MilvusConnection:
         except _FAILURES as error:
             raise self._error(method, error) from error
 
+    def load(self, collection: str) -> None:
+        """Have a collection loaded, which takes a large one longer than a request may. Raises VectorStoreError."""
+        self.forget(collection)
+        self.ask("load_collection", collection, _async=True)
+        settle(f"{self.name}: {collection} is not loaded", lambda: self._loading(collection))
+        self.ask("get_load_state", collection, loaded=collection)
+
     def index_of(self, collection: str) -> str:
         """Index type of a loaded collection."""
         return self._loaded.get(collection, "")
@@ -69,6 +81,11 @@ class MilvusConnection:
         with self._guard:
             self._client.close()
             self._leave()
+
+    def _loading(self, collection: str) -> str:
+        """How far that is, or nothing when it is done."""
+        told = self.ask("get_load_state", collection)
+        return "" if told["state"] == LoadState.Loaded else str(told)
 
     def _ask_once(self, method: str, arguments: Any, options: dict[str, Any], loaded: str | None) -> Any:
         client = self._follow()
@@ -109,6 +126,18 @@ class MilvusConnection:
 
     def _error(self, method: str, error: Exception) -> VectorStoreError:
         return told_error(self.name, method.replace("_", " "), error, self._config.token)
+
+
+def settle(what: str, left: Callable[[], object]) -> None:
+    """Return when nothing is left to do, however long that takes while it changes. Raises VectorStoreError: `what`."""
+    before: object = None
+    deadline = 0.0
+    while now := left():
+        if now != before:
+            before, deadline = now, time.monotonic() + STILL_S
+        elif time.monotonic() > deadline:
+            raise VectorStoreError(f"{what}: nothing has changed for {STILL_S:g} s")
+        time.sleep(POLL_S)
 
 
 def server_name(config: VectorsConfig) -> str:

@@ -4,7 +4,6 @@ Letters: Q queries, k hits a query, N vectors, M keys asked for, D dimensions, P
 `ingest.fingerprint.grid.vector_key`; vectors have unit length, so the inner product is the cosine.
 """
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from ingest.errors import ConfigurationError, VectorStoreError
 from ingest.fingerprint.grid import vector_key
 from ingest.fingerprint.peaks import PEAKS_A_SEGMENT, peaks_from_text, peaks_to_text
 from ingest.stores.config import VectorsConfig
-from ingest.stores.milvus import VECTOR_FIELD, MilvusConnection
+from ingest.stores.milvus import VECTOR_FIELD, MilvusConnection, settle
 
 Keys = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -32,8 +31,7 @@ UPSERT_BYTES = 2 << 20  # a request; small enough that searches wait little behi
 KEY_BYTES, PEAKS_BYTES = 9, 2 + PEAKS_LETTERS  # at most, in a request
 FETCH_KEYS = 2_048  # a request
 DELETE_RANGES = 64  # a request
-SETTLE_S = 900.0  # for flushing and indexing
-POLL_S = 0.5
+FLUSH_S = 900.0
 
 INDEX_PARAMS: dict[str, dict[str, Any]] = {
     "FLAT": {},
@@ -117,9 +115,8 @@ class Vectors:
             self._connection.forget(collection)
 
     def load(self, collection: str) -> None:
-        """Make a collection searchable (it may have been released); returns when it is."""
-        self._connection.forget(collection)
-        self._ask("get_load_state", collection, loaded=collection)
+        """Make a collection searchable (it may have been released); returns when it is, however long that takes."""
+        self._connection.load(collection)
 
     def release(self, collection: str) -> None:
         """Let the server's memory go: the collection stays on disk, and `load` makes it searchable again."""
@@ -146,12 +143,8 @@ class Vectors:
 
     def flush(self, collection: str) -> None:
         """Make what was written durable and indexed; call it once, at the end of a load."""
-        deadline = time.monotonic() + SETTLE_S
-        self._ask("flush", collection, timeout=SETTLE_S)
-        while self._ask("describe_index", collection, VECTOR_FIELD).get("pending_index_rows", 0):
-            if time.monotonic() > deadline:
-                raise VectorStoreError(f"{self._connection.name}: {collection} is not indexed in {SETTLE_S:.0f} s")
-            time.sleep(POLL_S)
+        self._ask("flush", collection, timeout=FLUSH_S)
+        settle(f"{self._connection.name}: {collection} is not indexed", lambda: self._unindexed(collection))
 
     def search(self, collection: str, queries: Floats, k: int, *, strong: bool = False) -> SearchHits:
         """The k nearest stored vectors of each query, in one batched request.
@@ -244,6 +237,10 @@ class Vectors:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _unindexed(self, collection: str) -> int:
+        """Rows that wait for the index."""
+        return int(self._ask("describe_index", collection, VECTOR_FIELD).get("pending_index_rows", 0))
 
     def _stored_rows(self, rows: Sequence[dict[str, Any]]) -> StoredRows:
         if not rows:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pymilvus import MilvusClient
+from pymilvus.client.types import LoadState
 
 from ingest.bulk_load import ATTEMPTS, BulkLoad, Unsettled, imports_wanted, start_over
 from ingest.errors import VectorStoreError
@@ -124,6 +126,22 @@ def test_everything_is_imported(shop: Shop, tmp_path: Path) -> None:
     assert list((tmp_path / "imports").iterdir()) == []
     assert shop.load() == 0  # and again there is nothing to do
     shop.verify()
+
+
+def test_an_import_is_indexed_before_it_is_loaded(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loaded without its index it would take the memory of both, and be verified row by row, not as it is served."""
+    client = MilvusClient(str(shop.config.uri))
+    flush, seen = Vectors.flush, []
+
+    def watched(vectors: Vectors, collection: str) -> None:
+        flush(vectors, collection)
+        seen.append(client.get_load_state(collection)["state"])
+
+    monkeypatch.setattr(Vectors, "flush", watched)
+    shop.load()
+    assert seen == [LoadState.NotLoad]
+    assert client.get_load_state(shop.generation.collection)["state"] == LoadState.Loaded
+    client.close()
 
 
 @pytest.mark.parametrize("kind", [KilledAfterSubmit, KilledBeforeSubmit])
