@@ -12,11 +12,11 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from scripts.document import table
 from scripts.entry import run_entry
 from scripts.evaluation.folds import FOLDS
 from scripts.evaluation.judging import Judged, cross_fitted, fitted, judge, too_few
 from scripts.evaluation.options import CalibrateConfig, read_options
-from scripts.evaluation.report import table
 from scripts.evaluation.session import open_session
 from scripts.evaluation.statistics import share
 from serve.matching import Calibration

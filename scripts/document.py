@@ -1,10 +1,10 @@
-"""docs/benchmarks.md: sections that commands write, each between its own marks."""
+"""docs/benchmarks.md: sections that commands write, each between its own marks, and the tables in them."""
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,6 +34,14 @@ def write_section(
         place = document.parent / "plots" / plot.name
         place.parent.mkdir(exist_ok=True)
         shutil.copyfile(plot, place)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """The lines of a table in Markdown."""
+    yield "| " + " | ".join(head) + " |"
+    yield "|" + "---|" * len(head)
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
 
 
 def slug(title: str) -> str:

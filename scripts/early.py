@@ -14,13 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ingest.fingerprint import SAMPLE_RATE
-from scripts.document import write_section
+from scripts.document import table, write_section
 from scripts.entry import run_entry
 from scripts.evaluation.asking import Asker
 from scripts.evaluation.folds import FOLDS
 from scripts.evaluation.options import AskConfig, as_command, read_options
 from scripts.evaluation.questions import Question
-from scripts.evaluation.report import table
 from scripts.evaluation.session import open_session, say
 from scripts.evaluation.statistics import share
 from scripts.evaluation.truth import verdict

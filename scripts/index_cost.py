@@ -7,7 +7,6 @@ is that index's, and the same clips are asked through the matcher. CPU time is t
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +20,7 @@ import numpy as np
 
 from ingest.fingerprint.grid import EMBEDDING_DIM, SEGMENT_HOP_S
 from ingest.stores import StoredRows, Vectors, open_vectors
-from scripts.document import write_section
+from scripts.document import table, write_section
 from scripts.entry import run_entry
 from scripts.evaluation.asking import Asker
 from scripts.evaluation.crowding import simulated_rows
@@ -29,14 +28,12 @@ from scripts.evaluation.distractors import SimulatedTracks
 from scripts.evaluation.options import AskConfig, as_command, read_options
 from scripts.evaluation.outcomes import Outcome
 from scripts.evaluation.questions import Question
-from scripts.evaluation.report import table
 from scripts.evaluation.session import open_session, say
+from scripts.footprint import Processes
 from scripts.services import milvus
 from serve.matching import Calibration
-from serve.process_tree import read_process
 
 FOLD = 0
-TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 HOUR = 3600 / SEGMENT_HOP_S  # stored embeddings of an hour
 
 
@@ -153,14 +150,14 @@ def cost(config: IndexCostConfig, folder: Path, index: Index, asker: Asker, ques
     with ExitStack() as cleaning:
         uri = cleaning.enter_context(milvus(folder))
         vectors = cleaning.enter_context(_opened(config, uri, index))
-        server = Server.found()
+        server = Processes.of_milvus()
         cleaning.callback(vectors.release, index.collection)
         time.sleep(config.settle_s)
         before = server.memory()
         vectors.load(index.collection)
         time.sleep(config.settle_s)
         after = server.memory()
-        idle_ms = server.idle_ms(5.0)
+        idle_ms = _idle_ms(server, 5.0)
         one_name = _Renamed(vectors, index.collection)
         for question in questions[:3]:
             asker.outcome(question, FOLD, one_name)
@@ -196,46 +193,11 @@ class _Renamed:
         return self.vectors.fetch(self.collection, keys)
 
 
-@dataclass(frozen=True)
-class Server:
-    """The processes of a Milvus server below this one, as /proc shows them."""
-
-    pids: tuple[int, ...]
-
-    @classmethod
-    def found(cls) -> Server:
-        """Those of the session that the newest server leads."""
-        processes = [process for entry in Path("/proc").glob("[0-9]*") if (process := read_process(int(entry.name)))]
-        below = sorted(process.pid for process in processes if process.parent == os.getpid())
-        leader = [pid for pid in below if b"milvus" in Path(f"/proc/{pid}/cmdline").read_bytes()][-1]
-        return cls(tuple(process.pid for process in processes if process.session == leader))
-
-    def cpu_s(self) -> float:
-        return sum(sum(map(int, _stat(pid)[11:13])) for pid in self.pids) * TICK_S
-
-    def idle_ms(self, seconds: float) -> float:
-        """CPU a second while nothing is asked."""
-        before = self.cpu_s()
-        time.sleep(seconds)
-        return 1000 * (self.cpu_s() - before) / seconds
-
-    def memory(self) -> tuple[int, int]:
-        """Bytes (private, of files)."""
-        totals = [0, 0]
-        for pid in self.pids:
-            told = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-            lines = dict(line.split(":", 1) for line in told.splitlines())
-            for place, name in enumerate(("RssAnon", "RssFile")):
-                totals[place] += 1024 * int(lines[name].split()[0])
-        return totals[0], totals[1]
-
-
-def _stat(pid: int) -> list[bytes]:
-    """The fields from the state on; none if the process is gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
-        return []
+def _idle_ms(server: Processes, seconds: float) -> float:
+    """CPU a second while nothing is asked."""
+    before = server.cpu_s()
+    time.sleep(seconds)
+    return 1000 * (server.cpu_s() - before) / seconds
 
 
 def _lines(config: IndexCostConfig, costs: Sequence[Cost], exact: Sequence[Outcome]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from scripts.document import table
 from scripts.evaluation.figures import FALSE_ACCEPTS, RANKS, Cell, Figures
 from scripts.evaluation.judging import Judged
 from scripts.evaluation.statistics import Share
@@ -38,13 +39,6 @@ def _by_condition(cells: Sequence[Cell], text: Callable[[Cell], str]) -> Iterato
             for condition in dict.fromkeys(cell.condition for cell in cells)
         ),
     )
-
-
-def table(head: Sequence[str], rows: Iterator[list[str]]) -> Iterator[str]:
-    yield "| " + " | ".join(head) + " |"
-    yield "|" + "---|" * len(head)
-    for row in rows:
-        yield "| " + " | ".join(row) + " |"
 
 
 def ranks(figures: Figures) -> Iterator[str]:
