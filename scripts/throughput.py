@@ -28,6 +28,7 @@ from ingest.errors import InfrastructureError
 from ingest.fingerprint import decode
 from scripts.document import write_section
 from scripts.entry import exit_code
+from scripts.footprint import Processes
 from scripts.music import compose as compose_piece
 from scripts.music.files import FORMATS, Tags, write
 from serve.process_tree import adopt_orphans, below
@@ -180,13 +181,11 @@ def cpu_below(pid: int) -> dict[tuple[int, int], float]:
 def memory_below(pid: int) -> Iterator[tuple[str, float]]:
     """MB of its own of every actor of a stage below `pid`."""
     for process in below(pid):
-        folder = Path("/proc", str(process.pid))
         with suppress(OSError, StopIteration):
-            title = (folder / "cmdline").read_text(errors="replace")
+            title = Path("/proc", str(process.pid), "cmdline").read_text(errors="replace")
             stage = next(stage for actor, stage in STAGES.items() if actor in title)
-            lines = (folder / "status").read_text().splitlines()
-            own = next(line for line in lines if line.startswith("RssAnon:"))
-            yield stage, int(own.split()[1]) / 1_000
+            private, _ = Processes((process.pid,)).memory()
+            yield stage, private / 1e6
 
 
 def marginal(form: str, cores: int, jobs: Sequence[Job], decode_s: float) -> Marginal:
