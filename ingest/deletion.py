@@ -1,17 +1,14 @@
-"""What is to leave a catalogue, by id, by uri, or because its source no longer lists it; and how it leaves.
+"""What is to leave a catalogue: by id, by uri, or because its source no longer lists it.
 
-A deleted track is a tombstone: it stops answering with the next look of the service, a run does not bring it back, and
-generations that do not answer drop its vectors when they are promoted or rolled back to.
+A deleted track is a tombstone: it stops answering at once, and a run does not bring it back. How it leaves the stores
+is in `ingest.stores.removal`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ingest.config import DeleteConfig
 from ingest.errors import ConfigurationError, PreflightError
-from ingest.publish import drop_superseded
-from ingest.stores import CatalogStore, Vectors
+from ingest.stores import CatalogStore
 
 NAMED = 5  # unknown tracks that an error names
 
@@ -41,11 +38,3 @@ def vanished(wanted: DeleteConfig, catalog: CatalogStore) -> list[int]:
             f" delete.at_most={wanted.at_most:g} allows: is the source complete? Nothing was deleted"
         )
     return gone
-
-
-def delete_tracks(track_ids: Sequence[int], catalog: CatalogStore, vectors: Vectors) -> None:
-    """Tombstones first, so that nobody is answered with them; then the vectors of what answers or is to."""
-    catalog.remove_tracks(track_ids)
-    for generation in catalog.generations():
-        if generation.state in ("active", "ready") and vectors.exists(generation.collection):
-            drop_superseded(generation, catalog, vectors)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ingest.catalog import Listing, list_catalog
 from ingest.checks import READS_THE_SOURCE
 from ingest.config import IngestConfig
-from ingest.deletion import delete_tracks, to_delete, vanished
+from ingest.deletion import to_delete, vanished
 from ingest.embedding import Embedding
 from ingest.errors import RefrainError
 from ingest.filling import Filling
@@ -22,11 +22,12 @@ from ingest.load import generation_to_fill
 from ingest.model import Model, read_model
 from ingest.preflight import preflight, refuse_local_parts
 from ingest.progress import Progress
-from ingest.publish import activate, drop_superseded, publish, to_promote, to_roll_back_to
+from ingest.publish import activate, publish, to_promote, to_roll_back_to
 from ingest.report import write_reports
 from ingest.runs import RejectLine, Run, RunRecord
 from ingest.stop import Stopped, StopSignal
 from ingest.stores import CatalogStore, Generation
+from ingest.stores.removal import delete_tracks, drop_superseded
 
 
 def run(config: IngestConfig, stop: StopSignal) -> RunRecord:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ingest.errors import PreflightError, VectorStoreError
 from ingest.load import alias_name
 from ingest.stores import CatalogStore, Generation, Vectors
+from ingest.stores.removal import drop_superseded
 
 
 def publish(generation: Generation, catalog: CatalogStore, vectors: Vectors) -> int:
@@ -30,14 +31,6 @@ def activate(generation: Generation, catalog: CatalogStore, vectors: Vectors) ->
         vectors.point_alias(alias_name(catalog.name), generation.collection)
     except VectorStoreError:
         return  # nothing of ours goes by the alias
-
-
-def drop_superseded(generation: Generation, catalog: CatalogStore, vectors: Vectors) -> None:
-    """Delete the vectors of recordings that were replaced or removed."""
-    superseded = catalog.superseded(generation.generation_id)
-    if superseded:
-        vectors.delete_recordings(generation.collection, superseded)
-        catalog.forget_loads(generation.generation_id, superseded)
 
 
 def to_promote(catalog: CatalogStore) -> Generation:
