@@ -39,6 +39,7 @@ action=promote        let the newest generation that is ready answer (another en
 action=rollback       let the one before answer again
 action=delete         take tracks out: delete.track_ids=[1,2], delete.uris=[…], or delete.removed=true for those that
                       the source no longer lists
+action=restore        let deleted tracks come back with the next run: delete.track_ids=[1,2] or delete.uris=[…]
 
 Exit codes: 0 done · 1 infrastructure failed, run it again · 2 configuration · 3 cannot start, or another job
 holds the catalogue · 4 too many rejects (error_budget) · 5 done, but files of the listing stand rejected, from
@@ -81,7 +82,7 @@ def act(arguments: Sequence[str], stop: StopSignal, job: Job | None) -> int:
                 print(status_text(config, metadata))
         case "report":
             report(config)
-        case "run" | "retry_failed" | "promote" | "rollback" | "delete":
+        case "run" | "retry_failed" | "promote" | "rollback" | "delete" | "restore":
             return run(config, stop, job)
     return ExitCode.DONE
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from ingest.stores import LakeConfig, MetadataConfig, VectorsConfig
 
-Action = Literal["plan", "run", "status", "report", "retry_failed", "promote", "rollback", "delete"]
+Action = Literal["plan", "run", "status", "report", "retry_failed", "promote", "rollback", "delete", "restore"]
 OnRejects = Literal["exit5", "exit0"]
 
 
@@ -104,7 +104,7 @@ class ProgressConfig:
 
 @dataclass
 class DeleteConfig:
-    """What `action=delete` takes out of a catalogue; a run deletes what is `removed` if that is said."""
+    """What `action=delete` takes out and `action=restore` lets in again; a run deletes what is `removed` if told."""
 
     track_ids: list[int]
     uris: list[str]

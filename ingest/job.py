@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ingest.catalog import Listing, list_catalog
 from ingest.checks import READS_THE_SOURCE
 from ingest.config import IngestConfig
-from ingest.deletion import to_delete, vanished
+from ingest.deletion import to_delete, to_restore, vanished
 from ingest.embedding import Embedding
 from ingest.errors import RefrainError
 from ingest.filling import Filling
@@ -31,7 +31,7 @@ from ingest.stores.removal import delete_tracks, drop_superseded
 
 
 def run(config: IngestConfig, stop: StopSignal) -> RunRecord:
-    """Do what changes a catalogue: `action=run`, `retry_failed`, `promote`, `rollback`, `delete`.
+    """Do what changes a catalogue: `action=run`, `retry_failed`, `promote`, `rollback`, `delete`, `restore`.
 
     Returns the run's record. Raises PreflightError (also CatalogLocked) before anything was begun, InfrastructureError
     or ErrorBudgetSpent after it, Stopped on SIGTERM.
@@ -67,6 +67,8 @@ class Job:
                 self._switch(to_roll_back_to(self.stores.catalog))
             case "delete":
                 self._delete(to_delete(self.config.delete, self.stores.catalog))
+            case "restore":
+                self._restore(to_restore(self.config.delete, self.stores.catalog))
             case "retry_failed":
                 self.stores.catalog.forget_rejects(self.model.checksum)
                 self._ingest()
@@ -125,6 +127,10 @@ class Job:
         self.current.record.counts.deleted = len(track_ids)
         if self.config.action == "delete":
             self.current.record.message = f"{len(track_ids):,} tracks deleted"
+
+    def _restore(self, track_ids: list[int]) -> None:
+        self.stores.catalog.restore_tracks(track_ids)
+        self.current.record.message = f"{len(track_ids):,} tracks restored; the next run brings them back"
 
     def _switch(self, generation: Generation) -> None:
         """Promote or roll back: what came and went since the generation was filled is made up for first."""

@@ -37,7 +37,7 @@ def summary_line(record: RunRecord) -> str:
     counts = record.counts
     if record.state != "done":
         return f"run {record.run_id} {STATES[record.state]}" + (f": {record.message}" if record.message else "")
-    if record.action in ("promote", "rollback", "delete"):
+    if record.action in ("promote", "rollback", "delete", "restore"):
         return record.message or record.action
     if not counts.listed and not counts.rejected:
         return "the source lists no audio: 0 tracks" + (f"; {counts.removed:,} removed" if counts.removed else "")

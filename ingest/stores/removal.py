@@ -42,6 +42,11 @@ def delete_tracks(track_ids: Sequence[int], catalog: RemovableTracks, vectors: R
     Repeating it finishes what was interrupted.
     """
     catalog.remove_tracks(track_ids)
+    drop_removed(catalog, vectors)
+
+
+def drop_removed(catalog: RemovableTracks, vectors: RemovableVectors) -> None:
+    """Delete what no track publishes any more from every generation that was filled."""
     for generation in catalog.generations():
         if generation.state in FILLED and vectors.exists(generation.collection):
             drop_superseded(generation, catalog, vectors)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ingest.config import DeleteConfig
-from ingest.deletion import to_delete
+from ingest.deletion import to_delete, to_restore
 from ingest.errors import ConfigurationError, PreflightError, VerificationError
 from ingest.fingerprint import vector_key
 from ingest.load import fill
@@ -196,3 +196,24 @@ def test_what_is_to_be_deleted(shop: Shop) -> None:
     with pytest.raises(PreflightError, match="1 of 4 tracks are no longer listed"):
         to_delete(gone, shop.catalog)
     assert to_delete(replace(gone, at_most=0.25), shop.catalog) == [4]
+
+
+def test_what_was_deleted_comes_back_with_the_next_run(shop: Shop) -> None:
+    """A restored track is loaded from the lake and answers again; one that is not deleted cannot be restored."""
+    shop.embed("old", {"a": "1", "b": "1"})
+    first = shop.generation("old", "first")
+    shop.fill(first)
+    publish(first, shop.catalog, shop.vectors)
+    delete_tracks([1, 2], shop.catalog, shop.vectors)
+    wanted = DeleteConfig(track_ids=[1], uris=["b"], removed=False, at_most=0.2)
+    assert to_restore(wanted, shop.catalog) == [1, 2]
+    shop.catalog.restore_tracks([1])
+    with pytest.raises(ConfigurationError, match="no deleted track 1"):
+        to_restore(wanted, shop.catalog)
+    for wrong in (replace(wanted, track_ids=[], uris=[]), replace(wanted, removed=True)):
+        with pytest.raises(ConfigurationError, match="action=restore needs"):
+            to_restore(wrong, shop.catalog)
+    shop.embed("old", {"a": "1", "b": "1"})
+    shop.fill(first)
+    publish(first, shop.catalog, shop.vectors)
+    assert _answers(shop) == ("first", {"a"}, SEGMENTS)

@@ -9,6 +9,7 @@ from sqlalchemy import insert, select
 
 from ingest.errors import ConfigurationError, MetadataError
 from ingest.stores.config import MetadataConfig, check_catalog_name
+from ingest.stores.metadata.browsing import BrowsingRows
 from ingest.stores.metadata.database import Database, open_mysql, open_sqlite
 from ingest.stores.metadata.generations import GenerationRows
 from ingest.stores.metadata.imports import ImportRows
@@ -22,7 +23,7 @@ from ingest.stores.metadata.tracks import TrackRows
 __all__ = ["CatalogLock", "CatalogStore", "Metadata", "open_metadata"]
 
 
-class CatalogStore(TrackRows, LedgerRows, GenerationRows, ImportRows, RunRows):
+class CatalogStore(TrackRows, BrowsingRows, LedgerRows, GenerationRows, ImportRows, RunRows):
     """One catalogue; every method is one transaction. Errors are MetadataError.
 
     Writers that are not alone by nature (a run, a deletion, a promotion) hold lock() around their work.

@@ -143,6 +143,12 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
                 raise
             time.sleep(BACK_OFF_S)
     connection.execute("PRAGMA synchronous=FULL")
+    connection.create_function("lower", 1, _lower, deterministic=True)
+
+
+def _lower(text: str | None) -> str | None:
+    """SQLite's own knows the letters of ASCII alone; MySQL's knows them all."""
+    return None if text is None else text.lower()
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -43,7 +43,7 @@ class TrackRows(CatalogScope):
     def lookup(self, recording_ids: Iterable[int]) -> dict[int, Track]:
         """The published tracks among these recordings, by recording id."""
         wanted = sorted(set(recording_ids))
-        published = _tracks_with(tracks.c.published_recording_id).where(
+        published = tracks_with(tracks.c.published_recording_id).where(
             tracks.c.catalog_id == self.catalog_id, tracks.c.deleted_at.is_(None)
         )
 
@@ -51,7 +51,7 @@ class TrackRows(CatalogScope):
             found: dict[int, Track] = {}
             for part in chunks(wanted):
                 rows = connection.execute(published.where(recordings.c.recording_id.in_(part)))
-                found.update((row.recording_id, _track(row)) for row in rows)
+                found.update((row.recording_id, as_track(row)) for row in rows)
             return found
 
         return self._read(work)
@@ -59,13 +59,13 @@ class TrackRows(CatalogScope):
     def track(self, track_id: int) -> Track | None:
         """A track by its public id, published or not; None when unknown or deleted."""
         shown = func.coalesce(tracks.c.published_recording_id, tracks.c.current_recording_id)
-        query = _tracks_with(shown).where(
+        query = tracks_with(shown).where(
             tracks.c.catalog_id == self.catalog_id,
             tracks.c.track_id == track_id,
             tracks.c.deleted_at.is_(None),
         )
         row = self._read(lambda connection: connection.execute(query).one_or_none())
-        return None if row is None else _track(row)
+        return None if row is None else as_track(row)
 
     def present_tracks(self) -> int:
         """How many tracks the source lists."""
@@ -83,11 +83,11 @@ class TrackRows(CatalogScope):
             yield from rows
             after = rows[-1][0]
 
-    def tracks_of(self, uris: Sequence[str]) -> dict[str, int]:
-        """Track ids by uri; unknown and deleted ones are left out."""
+    def tracks_of(self, uris: Sequence[str], *, deleted: bool = False) -> dict[str, int]:
+        """Track ids by uri, of those that are not deleted, or of those that are; others are left out."""
         wanted = {uri_hash(uri): uri for uri in uris}
         query = select(tracks.c.uri_hash, tracks.c.track_id).where(
-            tracks.c.catalog_id == self.catalog_id, tracks.c.deleted_at.is_(None)
+            tracks.c.catalog_id == self.catalog_id, tracks.c.deleted_at.is_not(None) == deleted
         )
 
         def work(connection: Connection) -> dict[str, int]:
@@ -99,9 +99,11 @@ class TrackRows(CatalogScope):
 
         return self._read(work)
 
-    def known_tracks(self, track_ids: Sequence[int]) -> set[int]:
-        """Those of the ids that are tracks and not deleted."""
-        query = select(tracks.c.track_id).where(tracks.c.catalog_id == self.catalog_id, tracks.c.deleted_at.is_(None))
+    def known_tracks(self, track_ids: Sequence[int], *, deleted: bool = False) -> set[int]:
+        """Those of the ids that are tracks and not deleted, or are deleted tracks."""
+        query = select(tracks.c.track_id).where(
+            tracks.c.catalog_id == self.catalog_id, tracks.c.deleted_at.is_not(None) == deleted
+        )
 
         def work(connection: Connection) -> set[int]:
             parts = chunks(list(track_ids))
@@ -154,7 +156,7 @@ class TrackRows(CatalogScope):
         connection.execute(mine.values(deleted_at=at, published_recording_id=None))
 
 
-def _tracks_with(recording_id: ColumnElement[Any]) -> Select[Any]:
+def tracks_with(recording_id: ColumnElement[Any]) -> Select[Any]:
     """Tracks joined with one of their recordings."""
     return select(
         tracks.c.track_id,
@@ -172,5 +174,5 @@ def _tracks_with(recording_id: ColumnElement[Any]) -> Select[Any]:
     )
 
 
-def _track(row: Any) -> Track:
+def as_track(row: Any) -> Track:
     return Track(**row._mapping)
