@@ -4,11 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Protocol
 
 import anyio.to_thread
 from fastapi import FastAPI, Query, Request
-from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 
@@ -16,8 +15,9 @@ from serve.config import BoundsConfig
 from serve.edge import Edge
 from serve.generation import OK
 from serve.meter import Meter, NoMeter
-from serve.problems import MEDIA_TYPE, install
-from serve.schema import Health, Identification, Info, Problem, TrackAnswer
+from serve.problems import documented, install
+from serve.schema import Health, Identification, Info
+from serve.track_routes import TrackDesk, add_tracks
 from serve.uploads import read_clip
 
 WEB = Path(__file__).with_name("web")
@@ -48,24 +48,16 @@ class Service(Protocol):
 
     bounds: BoundsConfig
 
+    @property
+    def tracks(self) -> TrackDesk: ...
+
     def running(self) -> AbstractAsyncContextManager[None]: ...
 
     async def identify(self, data: bytes, limit: int, min_confidence: float | None) -> Identification: ...
 
-    async def track(self, track_id: int) -> TrackAnswer: ...
-
     async def info(self) -> Info: ...
 
     def readiness(self) -> Health: ...
-
-
-def documented(**reasons: str) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route: status → the problems it may be. `s422="silent"` documents status 422."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {
-        int(status[1:]): {"description": reason, "model": Problem, "content": content}
-        for status, reason in reasons.items()
-    }
 
 
 def build_api(service: Service, meter: Meter | None = None, *, echo_request_id: bool = True) -> Edge:
@@ -87,6 +79,7 @@ def build_api(service: Service, meter: Meter | None = None, *, echo_request_id: 
     )
     install(app)
     add_queries(app, service, figures)
+    add_tracks(app, service.tracks)
     add_state(app, service, figures)
     add_pages(app)
     return Edge(app, figures, echo_request_id)
@@ -122,15 +115,6 @@ def add_queries(app: FastAPI, service: Service, meter: Meter) -> None:
         answer = await service.identify(clip, limit, min_confidence)
         meter.stages(answer.timings_ms, bool(answer.matches))
         return answer
-
-    @app.get(
-        "/v1/tracks/{track_id}",
-        tags=["catalogue"],
-        summary="What is known of a track",
-        responses=documented(s404="`unknown_track`", s422="`invalid_parameter`", s503="`metadata_store`"),
-    )
-    async def track(track_id: Annotated[int, PathParameter(ge=0, le=2**63 - 1)]) -> TrackAnswer:
-        return await service.track(track_id)
 
 
 def add_state(app: FastAPI, service: Service, meter: Meter) -> None:

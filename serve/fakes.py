@@ -1,6 +1,8 @@
 """Small stand-ins that behave like the real parts, for tests and for trying things out: no model, no server."""
 
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,13 +12,14 @@ from ingest.fingerprint import (
     EMBEDDING_HOP,
     EMBEDDING_HOP_S,
     SAMPLE_RATE,
+    SEGMENT_BITS,
     STORED_STRIDE,
     Embeddings,
     Salience,
     vector_key,
 )
 from ingest.fingerprint.peaks import MARGIN_FRAMES
-from ingest.stores import CatalogCounts, Generation, SearchHits, StoredRows, Track, VectorStoreError
+from ingest.stores import CatalogCounts, CatalogLocked, Generation, SearchHits, StoredRows, Track, VectorStoreError
 from serve.matching import Calibration, LengthModel
 
 Floats = npt.NDArray[np.float32]
@@ -103,6 +106,15 @@ class MemoryVectors:
         rows = rows[np.argsort(stored.keys[rows])]
         return StoredRows(stored.keys[rows], stored.vectors[rows], stored.peaks[rows])
 
+    def exists(self, collection: str) -> bool:
+        self._check()
+        return collection in self.collections
+
+    def delete_recordings(self, collection: str, recording_ids: Iterable[int]) -> None:
+        stored = self._stored(collection)
+        keep = ~np.isin(stored.keys >> SEGMENT_BITS, list(recording_ids))
+        self.collections[collection] = StoredRows(stored.keys[keep], stored.vectors[keep], stored.peaks[keep])
+
     def load(self, collection: str) -> None:
         self._stored(collection)
         self.loaded.append(collection)
@@ -127,11 +139,19 @@ class MemoryVectors:
 
 @dataclass
 class MemoryCatalog:
-    """Tracks by recording id, and the pointer; `tracks` holds the published ones alone."""
+    """Tracks by recording id, and the pointer; `tracks` holds the published ones alone.
+
+    `deleted` holds the ids of tombstones, `dropped` of those whose vectors are gone, `copies` of tracks of equal audio.
+    """
 
     tracks: dict[int, Track] = field(default_factory=dict)
     active: Generation | None = None
     failure: Exception | None = None
+    name: str = "default"
+    deleted: set[int] = field(default_factory=set)
+    dropped: set[int] = field(default_factory=set)
+    copies: dict[int, list[int]] = field(default_factory=dict)
+    writer: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, recording_id: int, uri: str) -> None:
         """Publish a recording as the track of the same number."""
@@ -152,6 +172,42 @@ class MemoryCatalog:
     def track(self, track_id: int) -> Track | None:
         self._check()
         return next((track for track in self.tracks.values() if track.track_id == track_id), None)
+
+    def find_tracks(self, text: str = "", *, limit: int, after: int = 0) -> list[Track]:
+        self._check()
+        found = [track for track in self.tracks.values() if text in track.uri and track.track_id > after]
+        return sorted(found, key=lambda track: track.track_id)[:limit]
+
+    def duplicates(self, track_id: int) -> list[Track] | None:
+        return [self.tracks[n] for n in self.copies.get(track_id, [])] if self.track(track_id) else None
+
+    def known_tracks(self, track_ids: Sequence[int], *, deleted: bool = False) -> set[int]:
+        self._check()
+        return set(track_ids) & (self.deleted if deleted else {track.track_id for track in self.tracks.values()})
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        if not self.writer.acquire(blocking=False):
+            raise CatalogLocked("the catalogue in memory is locked by another job")
+        try:
+            yield
+        finally:
+            self.writer.release()
+
+    def remove_tracks(self, track_ids: Sequence[int]) -> list[int]:
+        for number in track_ids:
+            self.tracks.pop(number, None)
+        self.deleted |= set(track_ids)
+        return list(track_ids)
+
+    def generations(self) -> list[Generation]:
+        return [self.active] if self.active else []
+
+    def superseded(self, generation_id: int) -> list[int]:
+        return sorted(self.deleted - self.dropped)
+
+    def forget_loads(self, generation_id: int, recording_ids: Iterable[int]) -> None:
+        self.dropped |= set(recording_ids)
 
     def counts(self, encoder: str) -> CatalogCounts:
         self._check()

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
 from ingest.stores import Generation, InfrastructureError
+from ingest.stores.removal import RemovableVectors
 from serve.matching import MatcherSettings
 from serve.problems import NotReady, ServiceError
 from serve.recogniser import Recogniser, TrackLookup, VectorSearch
@@ -16,7 +18,7 @@ logger = logging.getLogger(__name__)
 OK = "ok"
 
 
-class LoadableVectors(VectorSearch, Protocol):
+class LoadableVectors(VectorSearch, RemovableVectors, Protocol):
     """The vector store as a generation is prepared on it."""
 
     def load(self, collection: str) -> None: ...
@@ -61,6 +63,7 @@ class Generations:
         self._encoders = encoders
         self._settings = settings
         self._vectors: LoadableVectors | None = None
+        self._opening = threading.Lock()
         self._recogniser: Recogniser | None = None
         self._stale = False  # the vector store was away: its collections may need loading again
         self._looked = False
@@ -75,6 +78,13 @@ class Generations:
         if self._recogniser is None and not self._looked:
             raise NotReady("; ".join(f"{name}: {state}" for name, state in self.checks.items() if state != OK))
         return self._recogniser
+
+    def vectors(self) -> LoadableVectors:
+        """The vector store, opened by whoever needs it first; blocks. Raises VectorStoreError."""
+        with self._opening:
+            if self._vectors is None:
+                self._vectors = self._open_vectors()
+            return self._vectors
 
     async def watch(self, poll_s: float) -> None:
         """Look for ever."""
@@ -112,11 +122,10 @@ class Generations:
         if generation.encoder not in known:
             ours = ", ".join(sorted(checksum[:12] for checksum in known))
             raise CannotServe(f"encoder {generation.encoder[:12]} made it, and this service has {ours}")
-        if self._vectors is None:
-            self._vectors = await asyncio.to_thread(self._open_vectors)
-        await asyncio.to_thread(self._vectors.load, generation.collection)
+        vectors = await asyncio.to_thread(self.vectors)
+        await asyncio.to_thread(vectors.load, generation.collection)
         try:
-            return Recogniser(self._vectors, self._catalog, generation, self._settings)
+            return Recogniser(vectors, self._catalog, generation, self._settings)
         except ValueError as error:  # of Calibration.from_dict
             raise CannotServe(str(error)) from error
 

@@ -89,6 +89,15 @@ STATUS_OF_DOMAIN_ERROR: tuple[tuple[type[RefrainError], HTTPStatus, bool], ...] 
 """What the errors of audio and stores become, and whether the request may be repeated."""
 
 
+def documented(**reasons: str) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route: status → the problems it may be. `s422="silent"` documents status 422."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {
+        int(status[1:]): {"description": reason, "model": Problem, "content": content}
+        for status, reason in reasons.items()
+    }
+
+
 def problem(
     request: Request, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:

@@ -87,6 +87,20 @@ class TrackAnswer(TrackFields):
     duration_s: float | None = None
 
 
+class TrackPage(BaseModel):
+    """Tracks of the catalogue, in the order of their ids."""
+
+    tracks: list[TrackAnswer]
+    next: TrackId | None = Field(description="`after` of the next page; null when this was the last.")
+
+
+class Duplicates(BaseModel):
+    """The tracks whose decoded samples are the same as this one's, whatever their files are called."""
+
+    track_id: TrackId
+    duplicates: list[TrackAnswer]
+
+
 class Info(BaseModel):
     """What is being served."""
 

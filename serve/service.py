@@ -7,19 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from fractions import Fraction
 from importlib.metadata import version
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from ingest.fingerprint import Embeddings, SilentAudio
-from ingest.stores import CatalogCounts, Track
+from ingest.stores import CatalogCounts
 from serve.clip import Clip, read_clip
 from serve.config import ServeConfig
 from serve.encoders import EmbedJob, ratio_of
 from serve.gate import Gate
 from serve.generation import OK, Generations
-from serve.problems import DeadlineExceeded, UnknownTrack
+from serve.problems import DeadlineExceeded
 from serve.recogniser import STAGES, Recogniser, TrackMatch
-from serve.schema import Health, Identification, Info, Match, Query, TrackAnswer
+from serve.schema import Health, Identification, Info, Match, Query
 from serve.stopwatch import Stopwatch
+from serve.tracks import BrowsedCatalog, Tracks, track_fields
 
 T = TypeVar("T")
 Variant = tuple[float, Callable[[], Embeddings]]
@@ -33,10 +34,8 @@ class ClipEncoder(Protocol):
     async def checksums(self) -> frozenset[str]: ...
 
 
-class TrackCatalog(Protocol):
+class TrackCatalog(BrowsedCatalog, Protocol):
     """The metadata store as the service sees it beside the watcher."""
-
-    def track(self, track_id: int) -> Track | None: ...
 
     def counts(self, encoder: str) -> CatalogCounts: ...
 
@@ -48,6 +47,7 @@ class QueryService:
         self, config: ServeConfig, catalog: TrackCatalog, encoder: ClipEncoder, generations: Generations
     ) -> None:
         self.bounds = config.bounds
+        self.tracks = Tracks(catalog, generations)
         self._config = config
         self._catalog = catalog
         self._encoder = encoder
@@ -128,13 +128,6 @@ class QueryService:
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    async def track(self, track_id: int) -> TrackAnswer:
-        """Raises UnknownTrack, MetadataError."""
-        track = await asyncio.to_thread(self._catalog.track, track_id)
-        if track is None:
-            raise UnknownTrack(f"there is no track {track_id} in the catalogue {self._config.catalog.name!r}")
-        return TrackAnswer(**track_fields(track), duration_s=track.duration_s)
-
     async def info(self) -> Info:
         """Raises NotReady, MetadataError."""
         recogniser = self._generations.serving()
@@ -159,10 +152,6 @@ class QueryService:
         checks = dict(self._generations.checks)
         ready = self._generations.ready
         return Health(status=OK if ready else "not ready", checks=checks)
-
-
-def track_fields(track: Track) -> dict[str, Any]:
-    return {name: getattr(track, name) for name in ("track_id", "uri", "title", "artist", "album", "isrc")}
 
 
 def match_of(match: TrackMatch, start_s: float) -> Match:

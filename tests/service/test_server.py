@@ -187,7 +187,8 @@ def test_errors_over_the_socket_are_problems(server: Server) -> None:
         assert response.json()["request_id"] == "mine"
         large = http.post("/v1/identify", content=bytes(33 << 20))
         assert (large.status_code, large.json()["code"]) == (413, "body_too_large")
-        assert http.delete("/v1/tracks/1").status_code == 405
+        assert http.delete("/v1/tracks/1").json()["code"] == "unknown_track"
+        assert http.put("/v1/tracks/1").status_code == 405
         assert http.get("/docs").status_code == http.get("/").status_code == 200
         assert http.get("/openapi.json").json()["info"]["title"] == "Refrain"
 
