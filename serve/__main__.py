@@ -10,14 +10,17 @@ from enum import IntEnum
 
 from conf import compose, describe
 from ingest.stores import ConfigurationError, InfrastructureError, open_metadata
+from serve.access import open_ring
 from serve.config import ServeConfig, check
 from serve.encoders import check_weights
+from serve.keys import check_access, is_loopback
 from serve.local_ray import DeploymentError, LocalRay
 from serve.signals import StopRequest, arm, disarm
 
 USAGE = """python -m serve home=DIR [option=value …]
 
 Answers queries over HTTP until SIGTERM or Ctrl-C; the web page is at /, the API at /docs.
+Whoever reaches it from elsewhere needs a key: python -m serve.keys makes one.
 Values are taken literally. Secrets come from REFRAIN_MYSQL_PASSWORD and REFRAIN_MILVUS_TOKEN.
 """
 
@@ -62,6 +65,8 @@ def configured(arguments: Sequence[str]) -> ServeConfig:
     """Raises ConfigurationError."""
     config = compose("serve", arguments, ServeConfig)
     check(config)
+    check_access(config, exposed=not is_loopback(config.host))
+    open_ring(config)  # every replica opens its own
     check_weights(config.encoder.weights)
     try:
         config.home_path.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """HTTP: routes, documentation, answers. What a route does is in `serve.service`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +11,7 @@ from fastapi import FastAPI, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 
+from serve.access import KeyRing, protected
 from serve.config import BoundsConfig
 from serve.edge import Edge
 from serve.generation import OK
@@ -60,8 +61,18 @@ class Service(Protocol):
     def readiness(self) -> Health: ...
 
 
-def build_api(service: Service, meter: Meter | None = None, *, echo_request_id: bool = True) -> Edge:
-    """The ASGI application over a service; its edge lies around everything, also around the answer to a bug."""
+def build_api(
+    service: Service,
+    meter: Meter | None = None,
+    *,
+    echo_request_id: bool = True,
+    ring: KeyRing | None = None,
+    origins: Sequence[str] = (),
+) -> Edge:
+    """The ASGI application over a service; its edge lies around everything, also around the answer to a bug.
+
+    Without a ring of keys whoever reaches it may ask.
+    """
     figures = meter or NoMeter()
 
     @asynccontextmanager
@@ -82,7 +93,7 @@ def build_api(service: Service, meter: Meter | None = None, *, echo_request_id: 
     add_tracks(app, service.tracks)
     add_state(app, service, figures)
     add_pages(app)
-    return Edge(app, figures, echo_request_id)
+    return Edge(protected(app, service.bounds, ring, origins), figures, echo_request_id)
 
 
 def add_queries(app: FastAPI, service: Service, meter: Meter) -> None:

@@ -8,11 +8,13 @@ from ray.serve.config import BackpressureConfig
 from ray.serve.handle import DeploymentHandle
 
 from ingest.stores import open_metadata, open_vectors
+from serve.access import open_ring
 from serve.api import build_api
 from serve.config import ServeConfig, check
 from serve.edge import Edge
 from serve.embedder import ENCODER, RemoteEncoder
 from serve.generation import Generations
+from serve.keys import check_access
 from serve.problems import RETRY_AFTER_S
 from serve.ray_meter import RayMeter
 from serve.service import QueryService
@@ -41,7 +43,9 @@ class ApiReplica:
             config.matching.settings(),
         )
         service = QueryService(config, catalog, self._encoder, generations)
-        return build_api(service, RayMeter(), echo_request_id=False)
+        return build_api(
+            service, RayMeter(), echo_request_id=False, ring=open_ring(config), origins=config.cors_origins
+        )
 
 
 API = serve.deployment(name="api")(serve.ingress()(ApiReplica))
@@ -53,6 +57,7 @@ def build(arguments: dict[str, Any]) -> Application:
 
     config = compose("serve", [f"{key}={value}" for key, value in arguments.items()], ServeConfig)
     check(config)
+    check_access(config, exposed=True)  # a cluster's proxies listen where its own configuration says
     return application(config)
 
 

@@ -1,13 +1,15 @@
 """The configuration of the service as plain dataclasses; every default lives in `conf/serve.yaml`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from ingest.fingerprint import EMBEDDING_HOP_S
 from ingest.stores import ConfigurationError, MetadataConfig, VectorsConfig
 from serve.matching import MatcherSettings
 
 MIB = 1 << 20
+Permission = Literal["read", "write", "admin"]  # ask · delete · see figures
 
 
 @dataclass
@@ -70,6 +72,17 @@ class ResourcesConfig:
 
 
 @dataclass
+class KeyConfig:
+    """A key that opens the service, as `python -m serve.keys` prints it; the token itself is nowhere."""
+
+    name: str
+    hash: str  # sha256:<64 hexadecimal digits>, of the token
+    scopes: list[Permission] = field(default_factory=lambda: ["read"])
+    per_minute: float | None = None  # requests; None: any number
+    burst: int | None = None  # of them at once; None: those of a minute
+
+
+@dataclass
 class ServeConfig:
     """`python -m serve`."""
 
@@ -77,6 +90,10 @@ class ServeConfig:
     host: str
     port: int
     poll_s: float  # between two looks at the active generation
+    keys: list[KeyConfig]  # who may ask; with none, whoever reaches the port
+    keys_file: str | None  # YAML with more of them, read again when it changes
+    open: bool  # no key is needed although others reach the port: something in front of it sees to that
+    cors_origins: list[str]  # pages of these origins may ask from a browser; "*" is all
     catalog: ServedCatalog
     encoder: ServedEncoder
     vectors: VectorsConfig

@@ -4,10 +4,13 @@
     └── ServiceError             of the service alone: carries its own status
         ├── EmptyBody          400   empty_body
         ├── MalformedUpload    400   malformed_upload      multipart that cannot be parsed, or without `file`
+        ├── Unauthorized       401   unauthorized          WWW-Authenticate: no key, or none that is known
+        ├── Forbidden          403   forbidden             WWW-Authenticate: the key may not do that
         ├── UnknownTrack       404   unknown_track
         ├── BodyTimeout        408   body_timeout          the body did not arrive in time
         ├── BodyTooLarge       413   body_too_large
-        ├── TooManyRequests    429   too_many_requests     Retry-After
+        ├── TooManyRequests    429   too_many_requests     Retry-After: the service is full
+        ├── RateLimited        429   rate_limited          Retry-After, RateLimit: this key has asked enough
         ├── NotReady           503   not_ready             Retry-After: no generation could be loaded yet
         ├── Overloaded         503   overloaded            Retry-After: the encoder's queue is full
         ├── EncoderAway        503   encoder               Retry-After: no replica of the encoder answers
@@ -25,6 +28,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 
 from ingest.fingerprint import BadInput, RefrainError
 from ingest.stores import CatalogLocked, InfrastructureError
@@ -39,6 +43,10 @@ class ServiceError(RefrainError):
 
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
     retry: ClassVar[bool] = False
+
+    def __init__(self, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.headers = {**_retry_header(self.retry), **(headers or {})}
 
 
 class EmptyBody(ServiceError):
@@ -59,6 +67,18 @@ class BodyTooLarge(ServiceError):
 
 class TooManyRequests(ServiceError):
     code, status, retry = "too_many_requests", HTTPStatus.TOO_MANY_REQUESTS, True
+
+
+class Unauthorized(ServiceError):
+    code, status = "unauthorized", HTTPStatus.UNAUTHORIZED
+
+
+class Forbidden(ServiceError):
+    code, status = "forbidden", HTTPStatus.FORBIDDEN
+
+
+class RateLimited(ServiceError):
+    code, status, retry = "rate_limited", HTTPStatus.TOO_MANY_REQUESTS, True
 
 
 class UnknownTrack(ServiceError):
@@ -99,7 +119,7 @@ def documented(**reasons: str) -> dict[int | str, dict[str, Any]]:
 
 
 def problem(
-    request: Request, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
+    request: HTTPConnection, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
     """One problem as a response; the request's id goes into the body as well."""
     request.state.problem_code = code
@@ -112,6 +132,11 @@ def problem(
         request_id=getattr(request.state, "request_id", None),
     )
     return JSONResponse(body.model_dump(), status, dict(headers or {}), MEDIA_TYPE)
+
+
+def refusal(request: HTTPConnection, error: ServiceError) -> JSONResponse:
+    """A ServiceError as a response."""
+    return problem(request, error.status, error.code, str(error), error.headers)
 
 
 def install(app: FastAPI) -> None:
@@ -136,7 +161,7 @@ def _domain_handler(status: HTTPStatus, retry: bool) -> Callable[[Request, Any],
 
 
 def _on_service_error(request: Request, error: Any) -> JSONResponse:
-    return problem(request, error.status, error.code, str(error), _retry_header(error.retry))
+    return refusal(request, error)
 
 
 def _on_http_exception(request: Request, error: Any) -> JSONResponse:

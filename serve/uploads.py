@@ -1,12 +1,11 @@
 """The body of a request, read within bounds: raw bytes, or the part `file` of a multipart form."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.types import Message
+from starlette.types import Message, Receive
 
 from serve.config import MIB, BoundsConfig
 from serve.problems import BodyTimeout, BodyTooLarge, EmptyBody, MalformedUpload
@@ -34,7 +33,7 @@ async def read_clip(request: Request, bounds: BoundsConfig) -> bytes:
 class BoundedBody:
     """A `receive` that counts, and raises BodyTooLarge beyond `limit` bytes."""
 
-    def __init__(self, receive: Callable[[], Awaitable[Message]], limit: int) -> None:
+    def __init__(self, receive: Receive, limit: int) -> None:
         self._receive = receive
         self.limit = limit
         self.taken = 0
@@ -48,10 +47,18 @@ class BoundedBody:
 
     async def refuse(self, message: Message) -> None:
         """Swallow what is still coming, up to DRAIN_BYTES, then raise BodyTooLarge."""
-        while message.get("more_body") and self.taken < self.limit + DRAIN_BYTES:
-            message = await self._receive()
-            self.taken += len(message.get("body", b""))
+        if message.get("more_body"):
+            await swallow(self._receive, self.limit + DRAIN_BYTES - self.taken)
         raise BodyTooLarge(f"a body may hold at most {self.limit // MIB} MiB")
+
+
+async def swallow(receive: Receive, limit: int) -> None:
+    """Read a body to its end, or until so many bytes of it have come."""
+    more = True
+    while more and limit > 0:
+        message = await receive()
+        limit -= len(message.get("body", b""))
+        more = message.get("more_body", False)
 
 
 async def _refuse_announced(request: Request, body: BoundedBody) -> None:

@@ -101,7 +101,7 @@ def test_a_cluster_builds_the_application_from_options(tmp_path: Path) -> None:
     """`serve.app:build`, with the options of a serve configuration, gives an application without touching a store."""
     code = (
         "from serve.app import build; "
-        f"print(type(build({{'home': {str(tmp_path)!r}, 'vectors': 'milvus', 'vectors.uri': 'http://m:19530'}})).__name__)"
+        f"print(type(build({{'home': {str(tmp_path)!r}, 'open': True, 'vectors': 'milvus', 'vectors.uri': 'http://m:19530'}})).__name__)"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "Application\n"

@@ -8,6 +8,7 @@ import numpy as np
 from conf import compose
 from ingest.fingerprint import Embeddings
 from ingest.fingerprint.pcm import to_int16
+from serve.access import KeyRing
 from serve.api import build_api
 from serve.config import ServeConfig
 from serve.edge import Edge
@@ -76,8 +77,8 @@ class World:
         generations = Generations(self.catalog, lambda: self.vectors, encoder, made.matching.settings())
         return QueryService(made, self.catalog, encoder, generations)
 
-    def api(self, *options: str, meter: Meter | None = None) -> Edge:
-        return build_api(self.service(*options), meter)
+    def api(self, *options: str, meter: Meter | None = None, ring: KeyRing | None = None, origins: str = "") -> Edge:
+        return build_api(self.service(*options), meter, ring=ring, origins=origins.split())
 
 
 def noisy(samples: Samples, ratio: float = 0.1) -> Samples:
