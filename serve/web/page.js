@@ -64,10 +64,23 @@ function show(answer, name) {
   place.append(element("p", `${name}, ${length} s, answered in ${answer.timings_ms.total.toFixed(0)} ms`, "soft"));
 }
 
+// Asks the service; where it wants a key, asks the person once and keeps it as long as the tab is open.
+async function ask(path, options = {}) {
+  const key = sessionStorage.getItem("key");
+  const headers = { ...options.headers, ...(key && { "x-api-key": key }) };
+  const response = await fetch(path, { ...options, headers });
+  if (response.status !== 401) return response;
+  sessionStorage.removeItem("key");
+  const given = prompt("This service wants an API key:");
+  if (!given) return response;
+  sessionStorage.setItem("key", given.trim());
+  return ask(path, options);
+}
+
 async function identify(blob, name) {
   say("listening to it …");
   try {
-    const response = await fetch("/v1/identify", {
+    const response = await ask("/v1/identify", {
       method: "POST", body: blob, headers: { "content-type": blob.type || "application/octet-stream" },
     });
     show(await response.json(), name);
@@ -132,7 +145,7 @@ function acceptDrops(zone) {
 }
 
 async function describe() {
-  const response = await fetch("/v1/info");
+  const response = await ask("/v1/info");
   if (!response.ok) return;
   const info = await response.json();
   const filled = info.generation === null ? "nothing has been ingested yet" : `${info.tracks} tracks`;

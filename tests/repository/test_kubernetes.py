@@ -19,7 +19,7 @@ from tests.repository.test_packaging import PROJECT, names, pins
 
 RAY_KINDS = ("RayJob", "RayService")
 OURS = f"refrain:{PROJECT['version']}"
-FROM_OUTSIDE = {("Secret", "refrain-credentials")}
+FROM_OUTSIDE = {("Secret", "refrain-credentials"), ("Secret", "refrain-keys")}
 
 every_layer = pytest.mark.parametrize("layer", LAYERS)
 
@@ -182,6 +182,7 @@ def references(manifest: Manifest) -> set[tuple[str, str]]:
         "configMapRef": ("ConfigMap", "name"),
         "secretRef": ("Secret", "name"),
         "secretKeyRef": ("Secret", "name"),
+        "secret": ("Secret", "secretName"),
         "persistentVolumeClaim": ("PersistentVolumeClaim", "claimName"),
     }
     found = set()
@@ -205,7 +206,7 @@ def references(manifest: Manifest) -> set[tuple[str, str]]:
 
 @every_layer
 def test_whatever_a_pod_needs_is_there(layer: str) -> None:
-    """Every account, map and volume that is referred to is in the layer; only the credentials come from outside."""
+    """Every account, map and volume referred to is in the layer; only credentials and keys come from outside."""
     present = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in rendered(layer)}
     wanted = set().union(*map(references, rendered(layer)))
     assert wanted - present == FROM_OUTSIDE
@@ -260,6 +261,18 @@ def test_the_entrypoint_is_a_configuration(layer: str) -> None:
     assert (config.vectors.kind, config.metadata.kind, config.on_rejects) == ("milvus", "mysql", "exit0")
     assert application.args["vectors.uri"] == config.vectors.uri
     assert application.args["metadata.url"] == config.metadata.url
+
+
+@every_layer
+def test_the_service_wants_keys(layer: str) -> None:
+    """The file of keys lies where the Secret is mounted, in every pod of the service."""
+    (service,) = of_kind(layer, "RayService")
+    (application,) = serve_config.parse(service["spec"]["serveConfigV2"]).applications
+    folder = application.args["keys_file"].rpartition("/")[0]
+    for place, pod in pod_specs(service):
+        (volume,) = [volume["name"] for volume in pod["volumes"] if "secret" in volume]
+        for container in pod["containers"]:
+            assert {"name": volume, "mountPath": folder, "readOnly": True} in container["volumeMounts"], place
 
 
 @every_layer
