@@ -16,7 +16,7 @@ from serve.config import BoundsConfig
 from serve.edge import Edge
 from serve.generation import OK
 from serve.meter import Meter, NoMeter
-from serve.problems import documented, install
+from serve.problems import UnknownCatalog, documented, install
 from serve.schema import Health, Identification, Info
 from serve.track_routes import TrackDesk, add_tracks
 from serve.uploads import read_clip
@@ -36,11 +36,23 @@ _FORM = {
         "properties": {"file": {"type": "string", "format": "binary"}},
     }
 }
+_JSON = {
+    "schema": {
+        "type": "object",
+        "required": ["audio"],
+        "properties": {"audio": {"type": "string", "format": "byte", "description": "Base64."}},
+    }
+}
 CLIP_BODY = {
-    "description": "Any audio or video that FFmpeg opens, from 0.5 s on: as the part `file` of a form, or as the raw "
-    "bytes under any other content type, which is a hint at most.",
+    "description": "Any audio or video that FFmpeg opens, from 0.5 s on: as the part `file` of a form, as base64 in "
+    "JSON, or as the raw bytes under any other content type, which is a hint at most.",
     "required": True,
-    "content": {"multipart/form-data": _FORM, "application/octet-stream": _BINARY, "audio/*": _BINARY},
+    "content": {
+        "multipart/form-data": _FORM,
+        "application/json": _JSON,
+        "application/octet-stream": _BINARY,
+        "audio/*": _BINARY,
+    },
 }
 
 
@@ -49,12 +61,16 @@ class Service(Protocol):
 
     bounds: BoundsConfig
 
+    catalog_name: str
+
     @property
     def tracks(self) -> TrackDesk: ...
 
     def running(self) -> AbstractAsyncContextManager[None]: ...
 
-    async def identify(self, data: bytes, limit: int, min_confidence: float | None) -> Identification: ...
+    async def identify(
+        self, data: bytes, limit: int, min_confidence: float | None, start_s: float | None
+    ) -> Identification: ...
 
     async def info(self) -> Info: ...
 
@@ -106,6 +122,7 @@ def add_queries(app: FastAPI, service: Service, meter: Meter) -> None:
         openapi_extra={"requestBody": CLIP_BODY},
         responses=documented(
             s400="`empty_body`, `malformed_upload`",
+            s404="`unknown_catalog`",
             s408="`body_timeout`",
             s413="`body_too_large`",
             s422="`unreadable`, `no_audio_stream`, `too_short`, `too_long`, `silent`, `invalid_parameter`",
@@ -121,9 +138,18 @@ def add_queries(app: FastAPI, service: Service, meter: Meter) -> None:
             float | None,
             Query(ge=0, le=1, description="Answer from this confidence on, in place of the catalogue's own threshold."),
         ] = None,
+        start_s: Annotated[
+            float | None,
+            Query(ge=0, le=1e6, description="Match from here on, in place of the loudest stretch of a long upload."),
+        ] = None,
+        catalog: Annotated[
+            str | None, Query(description="The catalogue to ask; another than is served is a 404.")
+        ] = None,
     ) -> Identification:
         clip = await read_clip(request, service.bounds)
-        answer = await service.identify(clip, limit, min_confidence)
+        if catalog not in (None, service.catalog_name):
+            raise UnknownCatalog(f"the catalogue {catalog!r} is not served here; {service.catalog_name!r} is")
+        answer = await service.identify(clip, limit, min_confidence, start_s)
         meter.stages(answer.timings_ms, bool(answer.matches))
         return answer
 

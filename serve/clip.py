@@ -25,9 +25,20 @@ class Clip:
     start_s: float
     duration_s: float  # of what was sent
 
+    @property
+    def end_s(self) -> float:
+        return self.start_s + len(self.samples) / SAMPLE_RATE
 
-def read_clip(data: bytes, *, clip_s: float, upload_s: float, denoised: bool = False) -> Clip:
-    """Decode an upload; of one longer than `clip_s`, the loudest stretch of that length.
+    @property
+    def cut(self) -> bool:
+        """Whether it is a part of what was sent."""
+        return self.start_s > 0 or self.end_s < self.duration_s - 0.5 / SAMPLE_RATE
+
+
+def read_clip(
+    data: bytes, *, clip_s: float, upload_s: float, start_s: float | None = None, denoised: bool = False
+) -> Clip:
+    """Decode an upload; of one longer than `clip_s`, its loudest stretch of that length, or what begins at `start_s`.
 
     `denoised` turns steady noise down in it.
 
@@ -36,7 +47,12 @@ def read_clip(data: bytes, *, clip_s: float, upload_s: float, denoised: bool = F
     audio = decode(data, max_s=upload_s)
     if audio.duration_s < MIN_CLIP_S:
         raise TooShort(f"{audio.duration_s:.2f} s of audio; at least {MIN_CLIP_S} s are needed")
-    start = loudest_stretch(audio.samples, round(clip_s * SAMPLE_RATE))
+    if start_s is None:
+        start = loudest_stretch(audio.samples, round(clip_s * SAMPLE_RATE))
+    elif audio.duration_s - start_s < MIN_CLIP_S:
+        raise TooShort(f"{audio.duration_s:.2f} s of audio; at least {MIN_CLIP_S} s are needed from {start_s:g} s on")
+    else:
+        start = round(start_s * SAMPLE_RATE)
     stretch = audio.samples[start : start + round(clip_s * SAMPLE_RATE)]
     return Clip(to_int16(denoise(stretch) if denoised else stretch), start / SAMPLE_RATE, audio.duration_s)
 

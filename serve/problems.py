@@ -3,10 +3,11 @@
     RefrainError                 (ingest.errors)
     └── ServiceError             of the service alone: carries its own status
         ├── EmptyBody          400   empty_body
-        ├── MalformedUpload    400   malformed_upload      multipart that cannot be parsed, or without `file`
+        ├── MalformedUpload    400   malformed_upload      a form or JSON that cannot be parsed, or without the audio
         ├── Unauthorized       401   unauthorized          WWW-Authenticate: no key, or none that is known
         ├── Forbidden          403   forbidden             WWW-Authenticate: the key may not do that
         ├── UnknownTrack       404   unknown_track
+        ├── UnknownCatalog     404   unknown_catalog       another one is served here
         ├── BodyTimeout        408   body_timeout          the body did not arrive in time
         ├── BodyTooLarge       413   body_too_large
         ├── TooManyRequests    429   too_many_requests     Retry-After: the service is full
@@ -83,6 +84,10 @@ class RateLimited(ServiceError):
 
 class UnknownTrack(ServiceError):
     code, status = "unknown_track", HTTPStatus.NOT_FOUND
+
+
+class UnknownCatalog(ServiceError):
+    code, status = "unknown_catalog", HTTPStatus.NOT_FOUND
 
 
 class NotReady(ServiceError):

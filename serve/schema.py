@@ -33,8 +33,20 @@ _TIMINGS: dict[str, JsonValue] = {
 }
 
 
+class Stretch(BaseModel):
+    """A part of the audio sent."""
+
+    start_s: float = Field(ge=0)
+    end_s: float = Field(ge=0)
+
+
 class Query(BaseModel):
     duration_s: float = Field(description="Length of the audio sent.", ge=0)
+    used: Stretch | None = Field(
+        default=None,
+        description="What was matched, where that is less than what was sent; absent otherwise.",
+        exclude_if=lambda used: used is None,
+    )
 
 
 class TrackFields(BaseModel):

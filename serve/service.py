@@ -18,7 +18,7 @@ from serve.gate import Gate
 from serve.generation import OK, Generations
 from serve.problems import DeadlineExceeded
 from serve.recogniser import STAGES, Recogniser, TrackMatch
-from serve.schema import Health, Identification, Info, Match, Query
+from serve.schema import Health, Identification, Info, Match, Query, Stretch
 from serve.stopwatch import Stopwatch
 from serve.tracks import BrowsedCatalog, Tracks, track_fields
 
@@ -47,6 +47,7 @@ class QueryService:
         self, config: ServeConfig, catalog: TrackCatalog, encoder: ClipEncoder, generations: Generations
     ) -> None:
         self.bounds = config.bounds
+        self.catalog_name = config.catalog.name
         self.tracks = Tracks(catalog, generations)
         self._config = config
         self._catalog = catalog
@@ -70,22 +71,26 @@ class QueryService:
             self._threads.shutdown(wait=False, cancel_futures=True)
             self._generations.close()
 
-    async def identify(self, data: bytes, limit: int, min_confidence: float | None = None) -> Identification:
+    async def identify(
+        self, data: bytes, limit: int, min_confidence: float | None = None, start_s: float | None = None
+    ) -> Identification:
         """The answer to an uploaded clip. Raises what `serve.problems` makes responses of."""
         try:
             async with asyncio.timeout(self.bounds.deadline_s) as deadline, self._gate.admitted():
-                return await self._identify(data, limit, min_confidence)
+                return await self._identify(data, limit, min_confidence, start_s)
         except TimeoutError:
             if not deadline.expired():
                 raise
             raise DeadlineExceeded(f"no answer within {self.bounds.deadline_s:g} s") from None
 
-    async def _identify(self, data: bytes, limit: int, min_confidence: float | None) -> Identification:
+    async def _identify(
+        self, data: bytes, limit: int, min_confidence: float | None, start_s: float | None
+    ) -> Identification:
         watch = Stopwatch()
         recogniser = self._generations.serving()
         encoder = recogniser.generation.encoder if recogniser else None
         with watch.stage("decode"):
-            clip = await self._in_thread(functools.partial(self._read, data))
+            clip = await self._in_thread(functools.partial(self._read, data, start_s))
         with watch.stage("embed"):
             query = await self._encoder.embed(EmbedJob(clip.samples, encoder))
         if not query.audible.any():
@@ -104,14 +109,15 @@ class QueryService:
                 )
             )
         return Identification(
-            query=Query(duration_s=round(clip.duration_s, 3)),
+            query=query_of(clip),
             matches=[match_of(match, clip.start_s) for match in found],
             timings_ms=watch.timings_ms(*STAGES),
         )
 
-    def _read(self, data: bytes) -> Clip:
+    def _read(self, data: bytes, start_s: float | None) -> Clip:
         denoised = self._config.matching.denoise
-        return read_clip(data, clip_s=self.bounds.clip_s, upload_s=self.bounds.upload_s, denoised=denoised)
+        clip_s, upload_s = self.bounds.clip_s, self.bounds.upload_s
+        return read_clip(data, clip_s=clip_s, upload_s=upload_s, start_s=start_s, denoised=denoised)
 
     def _variants(
         self, clip: Clip, recogniser: Recogniser, watch: Stopwatch, loop: asyncio.AbstractEventLoop
@@ -152,6 +158,12 @@ class QueryService:
         checks = dict(self._generations.checks)
         ready = self._generations.ready
         return Health(status=OK if ready else "not ready", checks=checks)
+
+
+def query_of(clip: Clip) -> Query:
+    """What is told of the audio itself."""
+    used = Stretch(start_s=round(clip.start_s, 3), end_s=round(clip.end_s, 3)) if clip.cut else None
+    return Query(duration_s=round(clip.duration_s, 3), used=used)
 
 
 def match_of(match: TrackMatch, start_s: float) -> Match:
