@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from scripts.document import write_section
 from scripts.evaluation.truth import identical
 from scripts.music.files import FORMATS, encode
 from scripts.spoil import CONDITIONS, Condition, Noise, Room
+from serve.answers import Identification
 from serve.client import Client
 
 TITLE = "The main job on real music"
@@ -118,7 +118,7 @@ def _judged(
     samples: np.ndarray,
     offset_s: float,
     clip_s: float,
-    reply: dict[str, Any],
+    reply: Identification,
     ms: float,
 ) -> Asked:
     best = next(iter(reply["matches"]), None)

@@ -1,59 +1,99 @@
-"""The caller's side: `Client` for programs, `python -m serve.client URL FILE…` for the shell.
+"""The caller's side: `Client` and `AsyncClient` for programs, `python -m serve.client URL FILE…` for the shell.
 
 The command prints one JSON line for every file, in order: the answer of the service with `file` in front, or
-`{"file", "error", "code"}` when there is none; then it ends with 1.
+`{"file", "error", "code"}` when there is none; then it ends with 1. A key comes from REFRAIN_API_KEY.
 """
 
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Self, TypeVar, Unpack
 
 import httpx
 
-USAGE = "usage: python -m serve.client URL FILE…"
-RETRIES = 3  # of answers that ask for it with Retry-After
-MAX_WAIT_S = 10.0
-TIMEOUT_S = 60.0
+from serve import calls
+from serve.answers import Duplicates, Identification, Info, TrackAnswer, TrackPage
+from serve.async_client import AsyncClient
+from serve.calls import Audio, Call, ClientError, Outcome, Progress, Wishes
 
+__all__ = ["AsyncClient", "Client", "ClientError", "main"]
 
-class ClientError(Exception):
-    """No answer. `code` is that of the service's problem, `missing` for a file, or `unreachable`."""
-
-    def __init__(self, message: str, code: str, status: int | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.status = status
+USAGE = "usage: python -m serve.client [--at-once N] URL FILE…"
+A = TypeVar("A")
 
 
 class Client:
-    """A service at a base URL; a context manager that keeps its connection. Every error is a ClientError."""
+    """A service at a base URL; a context manager that keeps its connections, which threads may share.
 
-    def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S, retries: int = RETRIES) -> None:
-        try:
-            self._http = httpx.Client(base_url=url, timeout=timeout_s)
-        except httpx.InvalidURL as error:
-            raise ClientError(f"{url!r} is no URL: {error}", "unreachable") from error
+    The key is `api_key`, or what REFRAIN_API_KEY says. Every error is a ClientError.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        timeout_s: float = calls.TIMEOUT_S,
+        retries: int = calls.RETRIES,
+    ) -> None:
+        self._http = httpx.Client(**calls.connection(url, timeout_s, api_key))
         self._retries = retries
 
-    def identify(
-        self, audio: bytes | str | Path, *, limit: int | None = None, min_confidence: float | None = None
-    ) -> dict[str, Any]:
-        """The answer to a clip, given as its bytes or as the path of a file."""
-        data = audio if isinstance(audio, bytes) else read_file(Path(audio))
-        wishes = {"limit": limit, "min_confidence": min_confidence}
-        parameters = {name: value for name, value in wishes.items() if value is not None}
-        headers = {"content-type": "application/octet-stream"}
-        return self._ask("POST", "/v1/identify", content=data, params=parameters, headers=headers)
+    def identify(self, audio: Audio, **wishes: Unpack[Wishes]) -> Identification:
+        """The answer to a clip, given as its bytes or as the path of a file.
 
-    def track(self, track_id: int) -> dict[str, Any]:
-        return self._ask("GET", f"/v1/tracks/{track_id}")
+        What may be wished: limit, min_confidence, start_s, catalog.
+        """
+        return self._ask(calls.identify(calls.read_audio(audio), **wishes))
 
-    def info(self) -> dict[str, Any]:
-        return self._ask("GET", "/v1/info")
+    def identify_many(
+        self,
+        paths: Sequence[str | Path],
+        *,
+        at_once: int = 4,
+        progress: Progress | None = None,
+        **wishes: Unpack[Wishes],
+    ) -> Iterator[tuple[str | Path, Identification | ClientError]]:
+        """Each path with its answer, or with the error instead of one, in order; `at_once` are asked at a time."""
+
+        def one(path: str | Path) -> Identification | ClientError:
+            try:
+                return self.identify(path, **wishes)
+            except ClientError as error:
+                return error
+
+        pool = ThreadPoolExecutor(at_once, thread_name_prefix="identify")
+        try:
+            asked = [pool.submit(one, path) for path in paths]
+            for number, (path, future) in enumerate(zip(paths, asked, strict=True), start=1):
+                answer = future.result()
+                if progress:
+                    progress(number, len(asked))
+                yield path, answer
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def tracks(self, q: str = "", *, limit: int = 50, after: int = 0) -> TrackPage:
+        """A page of the tracks with all the words of `q`; its `next` is the `after` of the page behind it."""
+        return self._ask(calls.tracks(q, limit, after))
+
+    def track(self, track_id: int) -> TrackAnswer:
+        return self._ask(calls.track(track_id))
+
+    def duplicates(self, track_id: int) -> Duplicates:
+        """The tracks that hold the same recording, sample by sample."""
+        return self._ask(calls.duplicates(track_id))
+
+    def delete_track(self, track_id: int) -> None:
+        """Take a track out of the catalogue."""
+        self._ask(calls.delete_track(track_id))
+
+    def info(self) -> Info:
+        return self._ask(calls.info())
 
     def ready(self) -> bool:
         """Whether the service would answer a query now; False also when nobody listens."""
@@ -62,17 +102,21 @@ class Client:
         except httpx.HTTPError:
             return False
 
-    def _ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        for attempt in range(self._retries + 1):
-            try:
-                response = self._http.request(method, path, **options)
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
-                raise ClientError(f"{self._http.base_url}: {error or type(error).__name__}", "unreachable") from error
-            wait_s = retry_after_s(response)
-            if response.is_success or wait_s is None or attempt == self._retries:
-                return answer_of(response)
-            time.sleep(wait_s)
-        raise AssertionError("unreachable: the last attempt returns or raises")
+    def _ask(self, call: Call[A]) -> A:
+        attempt = 0
+        while True:
+            outcome = self._outcome(call)
+            pause_s = calls.wait_s(outcome, attempt, self._retries)
+            if pause_s is None:
+                return calls.result_of(call, outcome, self._http.base_url)
+            time.sleep(pause_s)
+            attempt += 1
+
+    def _outcome(self, call: Call[A]) -> Outcome:
+        try:
+            return self._http.request(call.method, call.path, **call.options())
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return error
 
     def close(self) -> None:
         self._http.close()
@@ -86,54 +130,40 @@ class Client:
         self.close()
 
 
-def read_file(path: Path) -> bytes:
-    """Raises ClientError."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ClientError(f"cannot be read: {error.strerror}", "missing") from error
-
-
-def retry_after_s(response: httpx.Response) -> float | None:
-    """Seconds to wait before the same request again; None if it should not be repeated."""
-    asked = response.headers.get("retry-after", "")
-    return min(float(asked), MAX_WAIT_S) if asked.isdecimal() else None
-
-
-def answer_of(response: httpx.Response) -> dict[str, Any]:
-    """The JSON of a success. Raises ClientError with what the service says otherwise."""
-    try:
-        body = response.json()
-    except ValueError:
-        body = None
-    if response.is_success and isinstance(body, dict):
-        return cast(dict[str, Any], body)
-    problem = body if isinstance(body, dict) else {}
-    message = problem.get("detail") or f"HTTP {response.status_code} {response.reason_phrase}"
-    raise ClientError(str(message), str(problem.get("code", "http_error")), response.status_code)
-
-
 def main(arguments: Sequence[str]) -> int:
     """0 when every file was answered, 1 when one was not, 2 for a wrong command line."""
-    if len(arguments) < 2 or arguments[0].startswith("-"):
+    words, at_once = list(arguments), 1
+    if words[:1] == ["--at-once"] and len(words) > 1 and words[1].isdecimal():
+        at_once, words = int(words[1]), words[2:]
+    if len(words) < 2 or words[0].startswith("-") or at_once < 1:
         print(USAGE, file=sys.stderr)
         return 2
-    url, *files = arguments
-    failed = False
+    url, *files = words
     try:
         client = Client(url if "://" in url else f"http://{url}")
     except ClientError as error:
         print(f"refrain: {error}", file=sys.stderr)
         return 2
     with client:
-        for file in files:
-            try:
-                line = {"file": file, **client.identify(file)}
-            except ClientError as error:
-                line = {"file": file, "error": str(error), "code": error.code}
-                failed = True
-            print(json.dumps(line), flush=True)
+        return print_answers(client, files, at_once)
+
+
+def print_answers(client: Client, files: Sequence[str], at_once: int) -> int:
+    """One line a file, in order; 1 if one of them has no answer."""
+    failed = False
+    progress = show_progress if sys.stderr.isatty() and not sys.stdout.isatty() else None
+    for file, answer in client.identify_many(files, at_once=at_once, progress=progress):
+        if isinstance(answer, ClientError):
+            failed = True
+            print(json.dumps({"file": file, "error": str(answer), "code": answer.code}), flush=True)
+        else:
+            print(json.dumps({"file": file, **answer}), flush=True)
     return int(failed)
+
+
+def show_progress(done: int, total: int) -> None:
+    """On the terminal, in place of the line before."""
+    print(f"\r{done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

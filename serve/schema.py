@@ -1,8 +1,10 @@
 """What goes over the wire. Times are seconds, `timings_ms` milliseconds."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from ingest.stores import Track
 
 TrackId = Annotated[int, Field(ge=0, le=2**63 - 1, description="Stable id of a track of the catalogue.")]
 
@@ -89,6 +91,11 @@ class Identification(BaseModel):
     query: Query
     matches: list[Match]
     timings_ms: dict[str, float] = Field(description="decode, embed, search, match, lookup and total.")
+
+
+def track_fields(track: Track) -> dict[str, Any]:
+    """Of a track as the metadata store knows it."""
+    return {name: getattr(track, name) for name in TrackFields.model_fields}
 
 
 class TrackAnswer(TrackFields):

@@ -18,9 +18,9 @@ from serve.gate import Gate
 from serve.generation import OK, Generations
 from serve.problems import DeadlineExceeded
 from serve.recogniser import STAGES, Recogniser, TrackMatch
-from serve.schema import Health, Identification, Info, Match, Query, Stretch
+from serve.schema import Health, Identification, Info, Match, Query, Stretch, track_fields
 from serve.stopwatch import Stopwatch
-from serve.tracks import BrowsedCatalog, Tracks, track_fields
+from serve.tracks import BrowsedCatalog, Tracks
 
 T = TypeVar("T")
 Variant = tuple[float, Callable[[], Embeddings]]

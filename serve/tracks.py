@@ -8,7 +8,7 @@ from ingest.stores import Track
 from ingest.stores.removal import RemovableTracks, drop_removed
 from serve.generation import Generations
 from serve.problems import UnknownTrack
-from serve.schema import Duplicates, TrackAnswer, TrackPage
+from serve.schema import Duplicates, TrackAnswer, TrackPage, track_fields
 
 
 class BrowsedCatalog(RemovableTracks, Protocol):
@@ -73,10 +73,6 @@ class Tracks:
 
     def _unknown(self, track_id: int) -> UnknownTrack:
         return UnknownTrack(f"there is no track {track_id} in the catalogue {self._catalog.name!r}")
-
-
-def track_fields(track: Track) -> dict[str, Any]:
-    return {name: getattr(track, name) for name in ("track_id", "uri", "title", "artist", "album", "isrc")}
 
 
 def answer(track: Track) -> TrackAnswer:

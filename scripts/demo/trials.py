@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 
 from scripts.music.catalog import Song
 from scripts.music.files import FORMATS, read, write
 from scripts.spoil import CONDITIONS, Condition
+from serve.answers import Identification
 
 SAMPLE_RATE = 16_000  # Hz, of the clips
 MARGIN_S = 3.0  # from either end of a track
@@ -63,7 +63,7 @@ class Answer:
     round_trip_ms: float
 
     @classmethod
-    def of(cls, reply: dict[str, Any], round_trip_ms: float) -> "Answer":
+    def of(cls, reply: Identification, round_trip_ms: float) -> "Answer":
         """Reads the reply of `POST /v1/identify`."""
         if not reply["matches"]:
             return cls(None, None, None, None, round_trip_ms)

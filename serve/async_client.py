@@ -1,0 +1,114 @@
+"""`AsyncClient`: what `serve.client.Client` does, for programs with an event loop."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar, Unpack
+
+import httpx
+
+from serve import calls
+from serve.answers import Duplicates, Identification, Info, TrackAnswer, TrackPage
+from serve.calls import Audio, Call, ClientError, Outcome, Progress, Wishes
+
+A = TypeVar("A")
+
+
+class AsyncClient:
+    """A service at a base URL; an async context manager that keeps its connections. Every error is a ClientError."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        timeout_s: float = calls.TIMEOUT_S,
+        retries: int = calls.RETRIES,
+    ) -> None:
+        self._http = httpx.AsyncClient(**calls.connection(url, timeout_s, api_key))
+        self._retries = retries
+
+    async def identify(self, audio: Audio, **wishes: Unpack[Wishes]) -> Identification:
+        """The answer to a clip, given as its bytes or as the path of a file; the wishes are those of `Client`."""
+        data = await asyncio.to_thread(calls.read_audio, audio)
+        return await self._ask(calls.identify(data, **wishes))
+
+    async def identify_many(
+        self,
+        paths: Sequence[str | Path],
+        *,
+        at_once: int = 4,
+        progress: Progress | None = None,
+        **wishes: Unpack[Wishes],
+    ) -> AsyncIterator[tuple[str | Path, Identification | ClientError]]:
+        """Each path with its answer, or with the error instead of one, in order; `at_once` are asked at a time."""
+        turn = asyncio.Semaphore(at_once)
+
+        async def one(path: str | Path) -> Identification | ClientError:
+            async with turn:
+                try:
+                    return await self.identify(path, **wishes)
+                except ClientError as error:
+                    return error
+
+        tasks = [asyncio.create_task(one(path)) for path in paths]
+        try:
+            for number, (path, task) in enumerate(zip(paths, tasks, strict=True), start=1):
+                answer = await task
+                if progress:
+                    progress(number, len(tasks))
+                yield path, answer
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def tracks(self, q: str = "", *, limit: int = 50, after: int = 0) -> TrackPage:
+        return await self._ask(calls.tracks(q, limit, after))
+
+    async def track(self, track_id: int) -> TrackAnswer:
+        return await self._ask(calls.track(track_id))
+
+    async def duplicates(self, track_id: int) -> Duplicates:
+        return await self._ask(calls.duplicates(track_id))
+
+    async def delete_track(self, track_id: int) -> None:
+        await self._ask(calls.delete_track(track_id))
+
+    async def info(self) -> Info:
+        return await self._ask(calls.info())
+
+    async def ready(self) -> bool:
+        """Whether the service would answer a query now; False also when nobody listens."""
+        try:
+            return (await self._http.get("/readyz")).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
+    async def _ask(self, call: Call[A]) -> A:
+        attempt = 0
+        while True:
+            outcome = await self._outcome(call)
+            pause_s = calls.wait_s(outcome, attempt, self._retries)
+            if pause_s is None:
+                return calls.result_of(call, outcome, self._http.base_url)
+            await asyncio.sleep(pause_s)
+            attempt += 1
+
+    async def _outcome(self, call: Call[A]) -> Outcome:
+        try:
+            return await self._http.request(call.method, call.path, **call.options())
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return error
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,168 @@
+"""What the two clients have in common: the requests, when they are repeated, and what becomes of an answer.
+
+Nothing here waits for anything; `serve.client` and `serve.async_client` do.
+"""
+
+import os
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, Generic, TypedDict, TypeVar, Unpack, cast
+
+import httpx
+
+from serve.answers import Duplicates, Identification, Info, TrackAnswer, TrackPage
+
+KEY_VARIABLE = "REFRAIN_API_KEY"
+RETRIES = 3
+TIMEOUT_S = 60.0
+CONNECT_S = 10.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 8.0  # between attempts, where the service does not say how long
+PATIENCE_S = 60.0  # a service that asks for more is not asked again
+REPEATED = (429, 502, 503, 504)
+PASSING = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)  # another attempt may do better
+
+A = TypeVar("A")
+Audio = bytes | str | Path
+Progress = Callable[[int, int], None]  # how many are done, of how many
+
+
+class ClientError(Exception):
+    """No answer. `code` is that of the service's problem, `missing` for a file, `bad_key`, or `unreachable`."""
+
+    def __init__(self, message: str, code: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Call(Generic[A]):
+    """One request, answered by an A; every one of them may be repeated without harm."""
+
+    method: str
+    path: str
+    params: dict[str, Any] = field(default_factory=dict)
+    content: bytes | None = None
+
+    def options(self) -> dict[str, Any]:
+        """For httpx."""
+        typed = {"content-type": "application/octet-stream"} if self.content is not None else {}
+        return {"params": self.params, "content": self.content, "headers": typed}
+
+
+class Wishes(TypedDict, total=False):
+    """What may be said beside a clip, as `/v1/identify` has it; None is not said."""
+
+    limit: int | None
+    min_confidence: float | None
+    start_s: float | None
+    catalog: str | None
+
+
+def identify(data: bytes, **wishes: Unpack[Wishes]) -> Call[Identification]:
+    said = {name: value for name, value in wishes.items() if value is not None}
+    return Call("POST", "/v1/identify", said, data)
+
+
+def tracks(q: str, limit: int, after: int) -> Call[TrackPage]:
+    return Call("GET", "/v1/tracks", {"q": q, "limit": limit, "after": after})
+
+
+def track(track_id: int) -> Call[TrackAnswer]:
+    return Call("GET", f"/v1/tracks/{track_id}")
+
+
+def duplicates(track_id: int) -> Call[Duplicates]:
+    return Call("GET", f"/v1/tracks/{track_id}/duplicates")
+
+
+def delete_track(track_id: int) -> Call[None]:
+    return Call("DELETE", f"/v1/tracks/{track_id}")
+
+
+def info() -> Call[Info]:
+    return Call("GET", "/v1/info")
+
+
+def connection(url: str, timeout_s: float, api_key: str | None) -> dict[str, Any]:
+    """How to make a client of httpx. Raises ClientError."""
+    try:
+        httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ClientError(f"{url!r} is no URL: {error}", "unreachable") from error
+    timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, CONNECT_S))
+    return {"base_url": url, "timeout": timeout, "headers": key_headers(api_key)}
+
+
+def key_headers(api_key: str | None) -> dict[str, str]:
+    """The key, given or from the environment. Raises ClientError, without showing it, for one no header holds."""
+    key = (api_key or os.environ.get(KEY_VARIABLE, "")).strip()
+    if not key:
+        return {}
+    if not (key.isascii() and key.isprintable() and " " not in key):
+        raise ClientError("the API key holds a space or a letter that no key has", "bad_key")
+    return {"authorization": f"Bearer {key}"}
+
+
+def read_audio(audio: Audio) -> bytes:
+    """A clip's bytes, or those of the file of that name. Raises ClientError."""
+    if isinstance(audio, bytes):
+        return audio
+    try:
+        return Path(audio).read_bytes()
+    except OSError as error:
+        raise ClientError(f"cannot be read: {error.strerror}", "missing") from error
+
+
+Outcome = httpx.Response | httpx.HTTPError | httpx.InvalidURL
+
+
+def wait_s(outcome: Outcome, attempt: int, retries: int) -> float | None:
+    """Seconds until the same request is worth another attempt; None: it is not, or there were `retries` already.
+
+    What the service asks for with Retry-After is kept, and something is added by chance, more with every attempt, so
+    that callers who were refused together do not come back together.
+    """
+    if attempt >= retries:
+        return None
+    chance_s = random.uniform(0, min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**attempt))
+    if not isinstance(outcome, httpx.Response):
+        return chance_s if isinstance(outcome, PASSING) else None
+    if outcome.is_success:
+        return None
+    asked_s = retry_after_s(outcome)
+    if asked_s is None:
+        return chance_s if outcome.status_code in REPEATED else None
+    return asked_s + chance_s if asked_s <= PATIENCE_S else None
+
+
+def retry_after_s(response: httpx.Response) -> float | None:
+    """What Retry-After says, in seconds or as a date; None without it."""
+    asked = response.headers.get("retry-after", "").strip()
+    if asked.isdecimal():
+        return float(asked)
+    try:
+        return max(0.0, (parsedate_to_datetime(asked) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return None
+
+
+def result_of(call: Call[A], outcome: Outcome, base_url: httpx.URL) -> A:
+    """The answer of a success. Raises ClientError with what the service says otherwise."""
+    if not isinstance(outcome, httpx.Response):
+        raise ClientError(f"{base_url}: {outcome or type(outcome).__name__}", "unreachable") from outcome
+    if outcome.status_code == httpx.codes.NO_CONTENT:
+        return cast(A, None)
+    try:
+        body = outcome.json()
+    except ValueError:
+        body = None
+    if outcome.is_success and isinstance(body, dict):
+        return cast(A, body)
+    problem = body if isinstance(body, dict) else {}
+    message = problem.get("detail") or f"HTTP {outcome.status_code} {outcome.reason_phrase}"
+    raise ClientError(str(message), str(problem.get("code", "http_error")), outcome.status_code)
