@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from enum import IntEnum
+from pathlib import Path
 
 from conf import compose, describe
 from ingest.stores import ConfigurationError, InfrastructureError, open_metadata
@@ -65,6 +66,8 @@ def configured(arguments: Sequence[str]) -> ServeConfig:
     """Raises ConfigurationError."""
     config = compose("serve", arguments, ServeConfig)
     check(config)
+    if config.keys_file:
+        config.keys_file = str(Path(config.keys_file).absolute())
     check_access(config, exposed=not is_loopback(config.host))
     open_ring(config)  # every replica opens its own
     check_weights(config.encoder.weights)

@@ -131,7 +131,7 @@ def bucket_of(key: KeyConfig) -> TokenBucket | None:
 
 def open_ring(config: ServeConfig) -> KeyRing | None:
     """The keys of a service; None: it needs none. Raises ConfigurationError."""
-    file = Path(config.keys_file).absolute() if config.keys_file else None
+    file = Path(config.keys_file) if config.keys_file else None
     return KeyRing(config.keys, file) if config.keys or file else None
 
 
@@ -160,6 +160,7 @@ class Guard:
         if needed is None:
             return None
         key = self._key_of(Headers(scope=scope))
+        scope.setdefault("state", {})["key"] = key.config.name
         if needed not in key.config.scopes:
             challenge = f'{CHALLENGE}, error="insufficient_scope", scope="{needed}"'
             raise Forbidden(f"the key {key.config.name} lacks the scope {needed}", {"WWW-Authenticate": challenge})

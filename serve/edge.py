@@ -45,7 +45,8 @@ class Edge:
             await self._app(scope, receive, answer)
         finally:
             elapsed_ms = (time.perf_counter() - start) * 1000
-            self._meter.request(route_of(scope), status, state.get("problem_code", "ok"), elapsed_ms)
+            code, key = state.get("problem_code", "ok"), state.get("key", "")
+            self._meter.request(route_of(scope), status, code, elapsed_ms, key)
 
 
 def route_of(scope: Scope) -> str:

@@ -10,8 +10,8 @@ BUCKETS_MS = [1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0, 80.0, 120.0, 250.0, 500.0, 
 class Meter(Protocol):
     """Where figures go."""
 
-    def request(self, route: str, status: int, code: str, elapsed_ms: float) -> None:
-        """One answered request; code is that of the problem, or `ok`."""
+    def request(self, route: str, status: int, code: str, elapsed_ms: float, key: str) -> None:
+        """One answered request; code is that of the problem, or `ok`; key is the name of the caller's, or empty."""
 
     def stages(self, timings_ms: Mapping[str, float], matched: bool) -> None:
         """One identified clip."""
@@ -23,7 +23,7 @@ class Meter(Protocol):
 class NoMeter:
     """Counts nothing."""
 
-    def request(self, route: str, status: int, code: str, elapsed_ms: float) -> None:
+    def request(self, route: str, status: int, code: str, elapsed_ms: float, key: str) -> None:
         pass
 
     def stages(self, timings_ms: Mapping[str, float], matched: bool) -> None:

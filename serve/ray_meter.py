@@ -23,7 +23,7 @@ class RayMeter:
         self._requests = Counter(
             "refrain_requests",
             description="Requests answered.",
-            tag_keys=("route", "status", "code"),  # type: ignore[arg-type]
+            tag_keys=("route", "status", "code", "key"),  # type: ignore[arg-type]
         )
         self._request_ms = Histogram(
             "refrain_request_ms",
@@ -41,8 +41,8 @@ class RayMeter:
             "refrain_clips", description="Clips identified, by whether anything matched.", tag_keys=("matched",)
         )
 
-    def request(self, route: str, status: int, code: str, elapsed_ms: float) -> None:
-        self._requests.inc(1, tags={"route": route, "status": str(status), "code": code})
+    def request(self, route: str, status: int, code: str, elapsed_ms: float, key: str) -> None:
+        self._requests.inc(1, tags={"route": route, "status": str(status), "code": code, "key": key})
         self._request_ms.observe(elapsed_ms, tags={"route": route})
 
     def stages(self, timings_ms: Mapping[str, float], matched: bool) -> None:

@@ -105,10 +105,12 @@ def test_a_refused_upload_is_read_to_its_end(client: httpx.Client) -> None:
 
 
 def test_refusals_are_counted(client: httpx.Client, meter: CountingMeter) -> None:
-    """Figures tell refused requests by their code, and hold no key."""
+    """Figures tell refused requests by their code, and keys by their names."""
     client.get("/v1/info", headers=bearer(new_token()))
     client.delete("/v1/tracks/1", headers=bearer(READER))
     assert meter.seen == [("none", 401, "unauthorized"), ("none", 403, "forbidden")]
+    client.get("/v1/info", headers=bearer(READER))
+    assert meter.keys == ["", "reader", "reader"]
 
 
 def test_a_rate_is_kept_and_told() -> None:

@@ -240,9 +240,11 @@ class CountingMeter(NoMeter):
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, int, str]] = []
+        self.keys: list[str] = []
 
-    def request(self, route: str, status: int, code: str, elapsed_ms: float) -> None:
+    def request(self, route: str, status: int, code: str, elapsed_ms: float, key: str) -> None:
         self.seen.append((route, status, code))
+        self.keys.append(key)
 
     def page(self) -> str:
         return "refrain_up 1\n"

@@ -7,6 +7,7 @@ import pytest
 
 from conf import compose
 from ingest.stores import ConfigurationError
+from serve.__main__ import configured
 from serve.__main__ import main as serve
 from serve.config import ServeConfig
 from serve.keys import check_access, hash_of, is_loopback, main, parse_keys, read_keys
@@ -100,6 +101,13 @@ def test_others_are_let_in_by_keys_or_on_purpose(tmp_path: Path, capsys: pytest.
         with pytest.raises(ConfigurationError, match=said):
             check_access(config(*wrong), exposed=False)
     check_access(config("cors_origins=[https://app.example:8443, '*']"), exposed=False)
+
+
+def test_a_file_is_found_from_wherever_the_replicas_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative `keys_file` is one of the folder that the service was started in."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "keys.yaml").write_text(f"- {{name: x, hash: '{HASH}'}}")
+    assert configured([f"home={tmp_path}", "keys_file=keys.yaml"]).keys_file == str(tmp_path / "keys.yaml")
 
 
 def test_what_loopback_is() -> None:

@@ -71,12 +71,12 @@ class Server:
         return self.process.wait(STOP_S), time.monotonic() - start
 
 
-def started(folder: Path) -> Server:
+def started(folder: Path, *options: str) -> Server:
     """`python -m serve` on an empty home, once it says that it is ready."""
     weights = folder / "weights.safetensors"
     save_encoder(seeded_encoder(seed=3), weights)
     home, port = folder / "home, [1]", free_port()
-    command = [sys.executable, "-m", "serve", f"home={home}", f"port={port}", f"encoder.weights={weights}"]
+    command = [sys.executable, "-m", "serve", f"home={home}", f"port={port}", f"encoder.weights={weights}", *options]
     environment = os.environ | {"HOME": str(folder)}
     with (folder / "out").open("w") as out, (folder / "log").open("w") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=log, text=True)
