@@ -106,8 +106,8 @@ def build_api(
     )
     install(app)
     add_queries(app, service, figures)
-    add_tracks(app, service.tracks)
     add_state(app, service, figures)
+    add_tracks(app, service.tracks)
     add_pages(app)
     return Edge(protected(app, service.bounds, ring, origins), figures, echo_request_id)
 

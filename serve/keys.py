@@ -101,8 +101,9 @@ def check_access(config: ServeConfig, *, exposed: bool) -> None:
     if keyed and config.open:
         raise ConfigurationError("open=true lets everybody in: say it without keys and keys_file, or leave it out")
     if exposed and not keyed and not config.open:
+        where = "in a cluster" if is_loopback(config.host) else f"host={config.host}"
         raise ConfigurationError(
-            f"host={config.host}: others can reach the service, and it has no keys; make one with python -m serve.keys "
+            f"{where}: others can reach the service, and it has no keys; make one with python -m serve.keys "
             "and name it in keys or keys_file, or say open=true where a gateway checks who asks"
         )
 

@@ -160,12 +160,6 @@ class QueryService:
         return Health(status=OK if ready else "not ready", checks=checks)
 
 
-def query_of(clip: Clip) -> Query:
-    """What is told of the audio itself."""
-    used = Stretch(start_s=round(clip.start_s, 3), end_s=round(clip.end_s, 3)) if clip.cut else None
-    return Query(duration_s=round(clip.duration_s, 3), used=used)
-
-
 def match_of(match: TrackMatch, start_s: float) -> Match:
     """What goes over the wire; `start_s` is where the matched stretch begins in the clip."""
     found = match.alignment
@@ -179,3 +173,9 @@ def match_of(match: TrackMatch, start_s: float) -> Match:
         aligned_s=round(found.aligned_s, 3),
         same_recording=list(match.same_recording),
     )
+
+
+def query_of(clip: Clip) -> Query:
+    """What is told of the audio itself."""
+    used = Stretch(start_s=round(clip.start_s, 3), end_s=round(clip.end_s, 3)) if clip.cut else None
+    return Query(duration_s=round(clip.duration_s, 3), used=used)

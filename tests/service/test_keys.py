@@ -89,6 +89,8 @@ def test_others_are_let_in_by_keys_or_on_purpose(tmp_path: Path, capsys: pytest.
     assert "host=0.0.0.0" in line and "python -m serve.keys" in line and "open=true" in line
     assert serve([f"home={tmp_path}", f"keys_file={tmp_path}/none"]) == 2
     assert "No such file" in capsys.readouterr().err
+    with pytest.raises(ConfigurationError, match="in a cluster"):
+        check_access(config(), exposed=True)
     key = f"keys=[{{name: x, hash: '{HASH}'}}]"
     for allowed in ((key,), ("keys_file=/x",), ("open=true",)):
         check_access(config("host=0.0.0.0", *allowed), exposed=True)
