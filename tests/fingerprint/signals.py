@@ -12,7 +12,7 @@ from av.audio.resampler import AudioResampler
 
 from ingest.fingerprint import SAMPLE_RATE
 
-LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 7: "6.1"}
 OPTIONS = {"vorbis": {"strict": "experimental"}, "wmav2": {"b": "64000"}}
 
 
