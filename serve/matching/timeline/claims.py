@@ -236,17 +236,9 @@ def sound_of(claim: Claim, settings: TimelineSettings) -> Sound:
         track_end_s=track_s[1],
         score=claim.score,
         confidence=claim.confidence,
-        speed=_speed(line, claim, settings),
+        speed=line.speed(claim.start_s, claim.end_s, settings),
         pitch_semitones=float(np.median([fit.semitones for fit in inside])),
     )
-
-
-def _speed(line: Line, claim: Claim, settings: TimelineSettings) -> float:
-    """Of the whole course where it is long enough to tell, else of its fits."""
-    inside = [fit for fit in line.fits if claim.start_s <= fit.at_s <= claim.end_s]
-    if len(inside) > 1 and inside[-1].at_s - inside[0].at_s >= settings.course_s / 2:
-        return (inside[-1].track_s - inside[0].track_s) / (inside[-1].at_s - inside[0].at_s)
-    return float(np.median([fit.speed for fit in inside or line.fits]))
 
 
 def segment_of(part: Claim, holding: Holding, settings: TimelineSettings) -> Segment:

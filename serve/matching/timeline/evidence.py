@@ -82,7 +82,7 @@ def gains_s(pairs: Pairs, usual_contrast: float, settings: TimelineSettings) -> 
 
 
 def heard_intervals(pairs: Pairs, usual_contrast: float, settings: TimelineSettings) -> list[Interval]:
-    """The intervals of greatest evidence: a sum of gains that falls by `drop_s` from its greatest value has ended there.
+    """The intervals of greatest evidence: where the sum of gains falls by `drop_s` from its greatest value, one ended.
 
     This is Page's cumulative sum (1954) with both ends: an interval begins where the sum last was 0 and ends where it
     was greatest.

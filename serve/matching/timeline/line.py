@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,6 +25,15 @@ class Fit:
     speed: float
     semitones: float
     contrast: float
+
+
+def course_speed(fits: Sequence[Fit], settings: TimelineSettings) -> float | None:
+    """The median over pairs of fits half of the course apart; None where that is too short."""
+    half = len(fits) // 2
+    if not half or fits[-1].at_s - fits[0].at_s < settings.course_s / 2:
+        return None
+    pairs = zip(fits[:-half], fits[half:], strict=True)
+    return float(np.median([(late.track_s - early.track_s) / (late.at_s - early.at_s) for early, late in pairs]))
 
 
 @dataclass
@@ -51,14 +60,18 @@ class Line:
         return near.track_s + speed * (at_s - near.at_s), speed
 
     def speed_near(self, near: Fit, settings: TimelineSettings) -> float:
-        """Of the course around a fit, by its ends where it is long enough for them to tell more than the fit does."""
+        """Of the course around a fit, where that is long enough to tell more than the fit does."""
         around = [fit for fit in self.fits if abs(fit.at_s - near.at_s) <= settings.course_s]
-        first, last = around[0], around[-1]
-        if last.at_s - first.at_s < settings.course_s / 2:
-            return near.speed
-        return (last.track_s - first.track_s) / (last.at_s - first.at_s)
+        return course_speed(around, settings) or near.speed
 
-    def note(self, stretch: Stretch, aligned: Alignment | None, hops: Iterable[int], settings: TimelineSettings) -> None:
+    def speed(self, start_s: float, end_s: float, settings: TimelineSettings) -> float:
+        """Between two times."""
+        inside = [fit for fit in self.fits if start_s <= fit.at_s <= end_s] or self.fits
+        return course_speed(inside, settings) or float(np.median([fit.speed for fit in inside]))
+
+    def note(
+        self, stretch: Stretch, aligned: Alignment | None, hops: Iterable[int], settings: TimelineSettings
+    ) -> None:
         """What a stretch says of some of its hops."""
         for hop in hops:
             start_s = hop * settings.hop_s
@@ -70,8 +83,13 @@ class Line:
             self.pairs[hop] = here
 
     def _course(self, stretch: Stretch, aligned: Alignment, settings: TimelineSettings) -> tuple[float, float]:
-        """The alignment's own offset and slope where the line is heard, else those of its course so far."""
-        level = min(self.usual_contrast / 2, settings.heard_contrast)
+        """The alignment's own offset and slope where the line is clear, else those of its course so far."""
+        young = settings.young_fits > len(self.fits)
+        level = (
+            min(self.usual_contrast / 2, settings.heard_contrast)
+            if young
+            else settings.clear_share * self.usual_contrast
+        )
         if aligned.contrast >= level or not self.fits:
             track_s = aligned.offset_s + aligned.slope * stretch.length_s / 2
             self._add(Fit(stretch.middle_s, track_s, aligned.slope, pitch_semitones(aligned), aligned.contrast))
@@ -80,10 +98,7 @@ class Line:
         return track_s - speed * stretch.length_s / 2, speed
 
     def _add(self, fit: Fit) -> None:
-        if any(other.at_s == fit.at_s for other in self.fits):
-            return
-        self.fits.append(fit)
-        self.fits.sort(key=lambda one: one.at_s)
+        self.fits = sorted([*(one for one in self.fits if one.at_s != fit.at_s), fit], key=lambda one: one.at_s)
         self.usual_contrast = float(np.median([one.contrast for one in self.fits]))
 
     def believe(self, hop: int, match: Match | None, settings: TimelineSettings) -> None:
@@ -100,8 +115,11 @@ class Line:
         return {recording for recording, count in self.same.items() if 2 * count > self.matches}
 
     def total_log_odds(self, start_s: float, end_s: float, settings: TimelineSettings) -> float:
-        """That the line is right between two times. Stretches overlap by half, so each counts by half."""
-        told = sum(odds for hop, odds in self.log_odds.items() if start_s <= (hop + 1) * settings.hop_s <= end_s)
+        """That the line is right between two times. Stretches overlap by half, so each counts by half, if a quarter
+        of it lies there."""
+        middle_s = {hop: (hop + 1) * settings.hop_s for hop in self.log_odds}
+        first_s, last_s = start_s - settings.hop_s / 2, end_s + settings.hop_s / 2
+        told = sum(odds for hop, odds in self.log_odds.items() if first_s <= middle_s[hop] <= last_s)
         return settings.prior_log_odds + told / 2
 
     def sure(self, settings: TimelineSettings) -> bool:

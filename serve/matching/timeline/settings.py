@@ -27,7 +27,8 @@ class TimelineSettings:
     speed_drift: float = 0.01  # likewise, as a share of its speed
     course_s: float = 30.0  # from how far back its speed is taken
     join_s: float = 0.5  # of the track: lines of one recording nearer than this are one
-    explained_share: float = 0.6  # of its usual contrast, with which a sure line makes a search needless
+    young_fits: int = 3  # stretches until which a line takes whatever course it is heard on …
+    clear_share: float = 0.6  # … and of its usual contrast, with which it changes it, and a sure line ends the search
     sure_log_odds: float = 4.0  # from which on a line is sure
 
     # being heard

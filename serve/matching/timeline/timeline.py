@@ -93,7 +93,7 @@ class Timeline:
 
     def _explained(self, hop: int) -> bool:
         """Whether a line that is beyond doubt goes on as ever, so that there is nothing to search for."""
-        share = self._settings.explained_share
+        share = self._settings.clear_share
         return any(
             line.contrast_in(hop) >= share * line.usual_contrast and line.sure(self._settings) for line in self._going
         )
@@ -107,7 +107,7 @@ class Timeline:
         tracks |= {line.recording_id: line.track_id for line in self._going}
         matches = judge(stretch, found, tracks, self._calibration, self._matching)
         for line in self._going:
-            line.believe(hop, self._match_of(aligned.get(line.number), found, matches), self._settings)
+            self._believe(line, hop, stretch, found, matches)
         new = self._new_lines(hop, stretch, found, tracks, matches)
         trace_back(new, hop, self._tape, self._catalogue.fetch, self._matching, self._settings)
         self._going += new
@@ -131,19 +131,22 @@ class Timeline:
                 self.searched += len(chosen)
                 self._hits[number] = search.hits()
             parts.append(self._hits[number])
-        return HitList(
-            np.concatenate([part.positions + n * size for n, part in enumerate(parts)]),
-            *(np.concatenate([getattr(part, name) for part in parts]) for name in ("recordings", "segments", "weights")),
-        )
+        positions = np.concatenate([part.positions + n * size for n, part in enumerate(parts)])
+        rest = ("recordings", "segments", "weights")
+        return HitList(positions, *(np.concatenate([getattr(part, name) for part in parts]) for name in rest))
 
-    def _match_of(self, own: Alignment | None, found: Sequence[Alignment], matches: Sequence[Match]) -> Match | None:
-        """The match that a line is part of: of its recording, and nowhere else in it is the stretch heard better."""
-        if own is None:
-            return None
-        best = max(one.strength for one in found if one.recording_id == own.recording_id)
-        if own.strength < best - self._settings.place_epsilon:
-            return None
-        return next((one for one in matches if own.recording_id in (one.recording_id, *one.same_recording)), None)
+    def _believe(
+        self, line: Line, hop: int, stretch: Stretch, found: Sequence[Alignment], matches: Sequence[Match]
+    ) -> None:
+        """The match that a line is part of: of its recording, heard on its course as well as anywhere else in it."""
+        places = [one for one in found if one.recording_id == line.recording_id]
+        on_course = [one for one in places if self._on_course(line, one, stretch)]
+        own = max(on_course, key=lambda one: one.strength, default=None)
+        match = None
+        if own and own.strength >= max(one.strength for one in places) - self._settings.place_epsilon:
+            match = next((one for one in matches if own.recording_id in (one.recording_id, *one.same_recording)), None)
+            line.note(stretch, own, [hop + 1], self._settings)
+        line.believe(hop, match, self._settings)
 
     def _new_lines(
         self,
@@ -176,13 +179,13 @@ class Timeline:
         near = (one for one in places if one.strength >= best - self._settings.place_epsilon)
         return sorted(near, key=lambda one: one.offset_s)
 
+    def _on_course(self, line: Line, place: Alignment, stretch: Stretch) -> bool:
+        expected_s, _ = line.predicted(stretch.middle_s, self._settings)
+        return abs(expected_s - middle_s(place, stretch)) <= self._settings.join_s
+
     def _followed(self, place: Alignment, stretch: Stretch, lines: Sequence[Line]) -> bool:
-        at_s = middle_s(place, stretch)
-        return any(
-            line.recording_id == place.recording_id
-            and abs(line.predicted(stretch.middle_s, self._settings)[0] - at_s) <= self._settings.join_s
-            for line in lines
-        )
+        own = (line for line in lines if line.recording_id == place.recording_id)
+        return any(self._on_course(line, place, stretch) for line in own)
 
     def _compare(self, aligned: dict[int, Alignment]) -> None:
         """Which lines are of one content."""
