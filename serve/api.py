@@ -18,6 +18,8 @@ from serve.generation import OK
 from serve.meter import Meter, NoMeter
 from serve.problems import MEDIA_TYPE, install
 from serve.schema import Health, Identification, Info, Problem, TrackAnswer
+from serve.timeline_route import add_timeline
+from serve.timelines import Timelines
 from serve.uploads import read_clip
 
 WEB = Path(__file__).with_name("web")
@@ -47,6 +49,7 @@ class Service(Protocol):
     """What the routes call: `serve.service.QueryService`, or a fake."""
 
     bounds: BoundsConfig
+    timelines: Timelines
 
     def running(self) -> AbstractAsyncContextManager[None]: ...
 
@@ -68,6 +71,17 @@ def documented(**reasons: str) -> dict[int | str, dict[str, Any]]:
     }
 
 
+QUERY_PROBLEMS = documented(
+    s400="`empty_body`, `malformed_upload`",
+    s408="`body_timeout`",
+    s413="`body_too_large`",
+    s422="`unreadable`, `no_audio_stream`, `too_short`, `too_long`, `silent`, `invalid_parameter`",
+    s429="`too_many_requests`, with Retry-After",
+    s503="`not_ready`, `overloaded`, `encoder`, `deadline_exceeded`, `vector_store`, `metadata_store`, "
+    "with Retry-After",
+)
+
+
 def build_api(service: Service, meter: Meter | None = None, *, echo_request_id: bool = True) -> Edge:
     """The ASGI application over a service; its edge lies around everything, also around the answer to a bug."""
     figures = meter or NoMeter()
@@ -87,6 +101,7 @@ def build_api(service: Service, meter: Meter | None = None, *, echo_request_id: 
     )
     install(app)
     add_queries(app, service, figures)
+    add_timeline(app, service, CLIP_BODY, QUERY_PROBLEMS)
     add_state(app, service, figures)
     add_pages(app)
     return Edge(app, figures, echo_request_id)
@@ -100,15 +115,7 @@ def add_queries(app: FastAPI, service: Service, meter: Meter) -> None:
         tags=["queries"],
         summary="Which recording is this clip of, and where in it?",
         openapi_extra={"requestBody": CLIP_BODY},
-        responses=documented(
-            s400="`empty_body`, `malformed_upload`",
-            s408="`body_timeout`",
-            s413="`body_too_large`",
-            s422="`unreadable`, `no_audio_stream`, `too_short`, `too_long`, `silent`, `invalid_parameter`",
-            s429="`too_many_requests`, with Retry-After",
-            s503="`not_ready`, `overloaded`, `encoder`, `deadline_exceeded`, `vector_store`, `metadata_store`, "
-            "with Retry-After",
-        ),
+        responses=QUERY_PROBLEMS,
     )
     async def identify(
         request: Request,

@@ -1,23 +1,28 @@
-"""The caller's side: `Client` for programs, `python -m serve.client URL FILE…` for the shell.
+"""The caller's side: `Client` for programs, `python -m serve.client [--timeline] URL FILE…` for the shell.
 
 The command prints one JSON line for every file, in order: the answer of the service with `file` in front, or
-`{"file", "error", "code"}` when there is none; then it ends with 1.
+`{"file", "error", "code"}` when there is none; then it ends with 1. With `--timeline` the files are long recordings,
+and it prints one line for every segment of each.
 """
 
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, BinaryIO, Self, cast
 
 import httpx
 
-USAGE = "usage: python -m serve.client URL FILE…"
+USAGE = "usage: python -m serve.client [--timeline] URL FILE…"
+TIMELINE = "--timeline"
+NDJSON = "application/x-ndjson"
 RETRIES = 3  # of answers that ask for it with Retry-After
 MAX_WAIT_S = 10.0
 TIMEOUT_S = 60.0
+QUIET_S = 1800.0  # that a long recording may take between two of its segments
 
 
 class ClientError(Exception):
@@ -48,6 +53,23 @@ class Client:
         parameters = {name: value for name, value in wishes.items() if value is not None}
         headers = {"content-type": "application/octet-stream"}
         return self._ask("POST", "/v1/identify", content=data, params=parameters, headers=headers)
+
+    def timeline(self, audio: bytes | str | Path, *, min_confidence: float | None = None) -> Iterator[dict[str, Any]]:
+        """The segments of a long recording, given as its bytes or as the path of a file, each as soon as it is over."""
+        parameters = {} if min_confidence is None else {"min_confidence": min_confidence}
+        headers = {"content-type": "application/octet-stream", "accept": NDJSON}
+        timeout = httpx.Timeout(self._http.timeout.connect, read=QUIET_S, write=QUIET_S)
+        with _opened(audio) as content:
+            try:
+                with self._http.stream(
+                    "POST", "/v1/timeline", content=content, params=parameters, headers=headers, timeout=timeout
+                ) as response:
+                    if not response.is_success:
+                        response.read()
+                        answer_of(response)
+                    yield from _segments(response)
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                raise ClientError(f"{self._http.base_url}: {error or type(error).__name__}", "unreachable") from error
 
     def track(self, track_id: int) -> dict[str, Any]:
         return self._ask("GET", f"/v1/tracks/{track_id}")
@@ -86,6 +108,29 @@ class Client:
         self.close()
 
 
+def _segments(response: httpx.Response) -> Iterator[dict[str, Any]]:
+    """The lines of a timeline up to the last, which must be there. Raises ClientError."""
+    for line in response.iter_lines():
+        told = json.loads(line)
+        if "track_id" in told:
+            yield told
+        elif "code" in told:
+            raise ClientError(str(told.get("detail")), str(told["code"]), told.get("status"))
+        else:
+            return
+    raise ClientError("the answer broke off", "unreachable")
+
+
+def _opened(audio: bytes | str | Path) -> AbstractContextManager[bytes | BinaryIO]:
+    """The bytes, or the file, which is sent as it is read. Raises ClientError."""
+    if isinstance(audio, bytes):
+        return nullcontext(audio)
+    try:
+        return Path(audio).open("rb")
+    except OSError as error:
+        raise ClientError(f"cannot be read: {error.strerror}", "missing") from error
+
+
 def read_file(path: Path) -> bytes:
     """Raises ClientError."""
     try:
@@ -115,24 +160,26 @@ def answer_of(response: httpx.Response) -> dict[str, Any]:
 
 def main(arguments: Sequence[str]) -> int:
     """0 when every file was answered, 1 when one was not, 2 for a wrong command line."""
-    if len(arguments) < 2 or arguments[0].startswith("-"):
+    timeline = bool(arguments) and arguments[0] == TIMELINE
+    rest = list(arguments[1:] if timeline else arguments)
+    if len(rest) < 2 or rest[0].startswith("-"):
         print(USAGE, file=sys.stderr)
         return 2
-    url, *files = arguments
-    failed = False
+    url, *files = rest
     try:
         client = Client(url if "://" in url else f"http://{url}")
     except ClientError as error:
         print(f"refrain: {error}", file=sys.stderr)
         return 2
+    failed = False
     with client:
         for file in files:
             try:
-                line = {"file": file, **client.identify(file)}
+                for answer in client.timeline(file) if timeline else [client.identify(file)]:
+                    print(json.dumps({"file": file, **answer}), flush=True)
             except ClientError as error:
-                line = {"file": file, "error": str(error), "code": error.code}
+                print(json.dumps({"file": file, "error": str(error), "code": error.code}), flush=True)
                 failed = True
-            print(json.dumps(line), flush=True)
     return int(failed)
 
 

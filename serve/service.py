@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from fractions import Fraction
 from importlib.metadata import version
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from ingest.fingerprint import Embeddings, SilentAudio
 from ingest.stores import CatalogCounts, Track
@@ -18,8 +18,9 @@ from serve.gate import Gate
 from serve.generation import OK, Generations
 from serve.problems import DeadlineExceeded, UnknownTrack
 from serve.recogniser import STAGES, Recogniser, TrackMatch
-from serve.schema import Health, Identification, Info, Match, Query, TrackAnswer
+from serve.schema import Health, Identification, Info, Match, Query, TrackAnswer, track_fields
 from serve.stopwatch import Stopwatch
+from serve.timelines import Timelines
 
 T = TypeVar("T")
 Variant = tuple[float, Callable[[], Embeddings]]
@@ -54,6 +55,7 @@ class QueryService:
         self._generations = generations
         self._gate = Gate(config.bounds.concurrent, config.bounds.waiting)
         self._threads = ThreadPoolExecutor(config.bounds.concurrent, thread_name_prefix="query")
+        self.timelines = Timelines(config.bounds, encoder, generations.serving)
         self._ratios = [ratio_of(semitones) for semitones in config.matching.retunings_semitones]
 
     @asynccontextmanager
@@ -68,6 +70,7 @@ class QueryService:
             with suppress(asyncio.CancelledError):
                 await watcher
             self._threads.shutdown(wait=False, cancel_futures=True)
+            self.timelines.close()
             self._generations.close()
 
     async def identify(self, data: bytes, limit: int, min_confidence: float | None = None) -> Identification:
@@ -151,7 +154,13 @@ class QueryService:
             tracks=counts.published if counts else 0,
             segments=counts.segments if counts else 0,
             hours=round(counts.hours, 3) if counts else 0.0,
-            limits={"body_mib": bounds.body_mib, "upload_s": bounds.upload_s, "clip_s": bounds.clip_s},
+            limits={
+                "body_mib": bounds.body_mib,
+                "upload_s": bounds.upload_s,
+                "clip_s": bounds.clip_s,
+                "timeline_body_mib": bounds.timeline_body_mib,
+                "timeline_s": bounds.timeline_s,
+            },
         )
 
     def readiness(self) -> Health:
@@ -159,10 +168,6 @@ class QueryService:
         checks = dict(self._generations.checks)
         ready = self._generations.ready
         return Health(status=OK if ready else "not ready", checks=checks)
-
-
-def track_fields(track: Track) -> dict[str, Any]:
-    return {name: getattr(track, name) for name in ("track_id", "uri", "title", "artist", "album", "isrc")}
 
 
 def match_of(match: TrackMatch, start_s: float) -> Match:

@@ -1,9 +1,11 @@
 """The body of a request, read within bounds: raw bytes, or the part `file` of a multipart form."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from tempfile import SpooledTemporaryFile
 
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message
@@ -12,23 +14,70 @@ from serve.config import MIB, BoundsConfig
 from serve.problems import BodyTimeout, BodyTooLarge, EmptyBody, MalformedUpload
 
 MAX_FIELDS = 16
+EMPTY = "there is nothing in the body; send the bytes of an audio file"
 DRAIN_BYTES = 64 * MIB  # of a body that is too large: a client that is still sending cannot read the answer
 
 
 async def read_clip(request: Request, bounds: BoundsConfig) -> bytes:
     """The audio that was sent. Raises EmptyBody, MalformedUpload, BodyTooLarge or BodyTimeout."""
-    body = BoundedBody(request.receive, bounds.body_bytes)
-    bounded = Request(request.scope, body.receive)
-    try:
-        async with asyncio.timeout(bounds.body_timeout_s):
-            await _refuse_announced(request, body)
-            multipart = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
-            clip = await (_file_part(bounded) if multipart else bounded.body())
-    except TimeoutError:
-        raise BodyTimeout(f"the body did not arrive within {bounds.body_timeout_s:g} s") from None
+    async with _arriving(request, bounds.body_bytes, bounds.body_timeout_s) as bounded:
+        if is_form(request):
+            form = await _form(bounded)
+            try:
+                clip = await file_part(form).read()
+            finally:
+                await form.close()
+        else:
+            clip = await bounded.body()
     if not clip:
-        raise EmptyBody("there is nothing in the body; send the bytes of an audio file")
+        raise EmptyBody(EMPTY)
     return clip
+
+
+async def spool(request: Request, limit: int, timeout_s: float) -> UploadFile:
+    """The audio that was sent, up to `limit` bytes, in a temporary file beyond a first MiB; the caller closes it.
+
+    Raises EmptyBody, MalformedUpload, BodyTooLarge or BodyTimeout.
+    """
+    async with _arriving(request, limit, timeout_s) as bounded:
+        if is_form(request):
+            file = file_part(await _form(bounded))
+        else:
+            file = UploadFile(SpooledTemporaryFile(max_size=MIB), size=0)  # type: ignore[arg-type]  # noqa: SIM115
+            async for chunk in bounded.stream():
+                await file.write(chunk)
+    if not file.size:
+        await file.close()
+        raise EmptyBody(EMPTY)
+    await file.seek(0)
+    return file
+
+
+async def drain(request: Request, timeout_s: float) -> None:
+    """Swallow a body that is not wanted, up to DRAIN_BYTES: a client that is still sending cannot read the answer."""
+    taken = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            async for chunk in request.stream():
+                taken += len(chunk)
+                if taken > DRAIN_BYTES:
+                    return
+
+
+def is_form(request: Request) -> bool:
+    return request.headers.get("content-type", "").lower().startswith("multipart/form-data")
+
+
+@asynccontextmanager
+async def _arriving(request: Request, limit: int, timeout_s: float) -> AsyncIterator[Request]:
+    """The request with its body bounded. Raises BodyTooLarge, BodyTimeout."""
+    body = BoundedBody(request.receive, limit)
+    try:
+        async with asyncio.timeout(timeout_s):
+            await _refuse_announced(request, body)
+            yield Request(request.scope, body.receive)
+    except TimeoutError:
+        raise BodyTimeout(f"the body did not arrive within {timeout_s:g} s") from None
 
 
 class BoundedBody:
@@ -60,15 +109,19 @@ async def _refuse_announced(request: Request, body: BoundedBody) -> None:
         await body.refuse({"type": "http.request", "more_body": True})
 
 
-async def _file_part(request: Request) -> bytes:
+async def _form(request: Request) -> FormData:
     try:
-        async with request.form(max_files=1, max_fields=MAX_FIELDS) as form:
-            part = form.get("file")
-            if isinstance(part, UploadFile):
-                return await part.read()
-            found = ", ".join(sorted(form)) or "no part"
+        return await request.form(max_files=1, max_fields=MAX_FIELDS)
     except HTTPException as error:  # what Starlette makes of a form that its parser refuses
         raise MalformedUpload(f"the multipart body cannot be parsed: {error.detail}") from error
+
+
+def file_part(form: FormData) -> UploadFile:
+    """The part `file`. Raises MalformedUpload."""
+    part = form.get("file")
+    if isinstance(part, UploadFile):
+        return part
     if part is not None:
         raise MalformedUpload("the part `file` needs a filename, as in `curl -F file=@clip.wav`")
+    found = ", ".join(sorted(form)) or "no part"
     raise MalformedUpload(f"there is no part `file` in the form; it has {found}")

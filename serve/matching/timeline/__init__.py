@@ -9,8 +9,8 @@ claims     which of several lines has a moment
 timeline   the whole: search, follow, close, settle
 """
 
-from serve.matching.timeline.claims import Segment
+from serve.matching.timeline.claims import Segment, Sound
 from serve.matching.timeline.settings import TimelineSettings
 from serve.matching.timeline.timeline import Timeline
 
-__all__ = ["Segment", "Timeline", "TimelineSettings"]
+__all__ = ["Segment", "Sound", "Timeline", "TimelineSettings"]
