@@ -75,11 +75,11 @@ class Holding:
     others: list[Claim] = field(default_factory=list)
 
 
-def claims_of(line: Line, from_s: float, settings: TimelineSettings) -> list[Claim]:
-    """What a line claims from a time on."""
-    found = (claim_in(line, one.start_s, one.end_s, settings) for one in line.intervals(settings) if one.end_s > from_s)
-    cut = (claim_in(line, from_s, one.end_s, settings) if one and one.start_s < from_s else one for one in found)
-    return [one for one in cut if one is not None]
+def claims_of(line: Line, from_s: float, to_s: float, settings: TimelineSettings) -> list[Claim]:
+    """What a line claims between two times."""
+    spans_s = [(max(one.start_s, from_s), min(one.end_s, to_s)) for one in line.intervals(settings)]
+    found = (claim_in(line, start_s, end_s, settings) for start_s, end_s in spans_s if end_s > start_s)
+    return [one for one in found if one is not None]
 
 
 def claim_in(line: Line, start_s: float, end_s: float, settings: TimelineSettings) -> Claim | None:
@@ -226,7 +226,7 @@ def _crossing_s(first: Claim, second: Claim) -> float:
 def sound_of(claim: Claim, settings: TimelineSettings) -> Sound:
     """The claim as it is told."""
     line = claim.line
-    track_s = [max(0.0, line.track_at(at_s, settings)) for at_s in (claim.start_s, claim.end_s)]
+    track_s = [max(0.0, line.predicted(at_s, settings)[0]) for at_s in (claim.start_s, claim.end_s)]
     inside = [fit for fit in line.fits if claim.start_s <= fit.at_s <= claim.end_s] or line.fits
     return Sound(
         recording_id=line.recording_id,

@@ -54,15 +54,14 @@ class Line:
     same: Counter[int] = field(default_factory=Counter)  # … and in how many of them which others were of one content
 
     def predicted(self, at_s: float, settings: TimelineSettings) -> tuple[float, float]:
-        """Time of the track and speed there, from the nearest fit and the course up to it."""
-        near = min(self.fits, key=lambda fit: abs(fit.at_s - at_s))
-        speed = self.speed_near(near, settings)
-        return near.track_s + speed * (at_s - near.at_s), speed
-
-    def speed_near(self, near: Fit, settings: TimelineSettings) -> float:
-        """Of the course around a fit, where that is long enough to tell more than the fit does."""
-        around = [fit for fit in self.fits if abs(fit.at_s - near.at_s) <= settings.course_s]
-        return course_speed(around, settings) or near.speed
+        """Time of the track and speed there, from the clear fits around the nearest one."""
+        clear = [fit for fit in self.fits if fit.contrast >= settings.clear_share * self.usual_contrast] or self.fits
+        near = min(clear, key=lambda fit: abs(fit.at_s - at_s))
+        around = [fit for fit in clear if abs(fit.at_s - near.at_s) <= settings.course_s]
+        speed = course_speed(around, settings)
+        if speed is None:
+            return near.track_s + near.speed * (at_s - near.at_s), near.speed
+        return float(np.median([fit.track_s + speed * (at_s - fit.at_s) for fit in around])), speed
 
     def speed(self, start_s: float, end_s: float, settings: TimelineSettings) -> float:
         """Between two times."""
@@ -142,10 +141,3 @@ class Line:
         recent = sorted(self.pairs)[-max(4, round(4 * settings.bridge_s / settings.hop_s)) :]
         found = heard_intervals(joined(self.pairs[hop] for hop in recent), self.usual_contrast, settings)
         return found[-1].end_s if found else -np.inf
-
-    def track_at(self, at_s: float, settings: TimelineSettings) -> float:
-        """Time of the track at a time of the recording sent."""
-        times = [fit.at_s for fit in self.fits]
-        if times[0] <= at_s <= times[-1]:
-            return float(np.interp(at_s, times, [fit.track_s for fit in self.fits]))
-        return self.predicted(at_s, settings)[0]

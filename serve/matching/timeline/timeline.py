@@ -8,6 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
+from ingest.fingerprint.grid import EMBEDDING_HOP_S
 from serve.matching.calibration import Calibration
 from serve.matching.contract import Catalogue, Match, Query
 from serve.matching.grouping import agreement
@@ -230,7 +231,9 @@ class Timeline:
         return told
 
     def _claims(self, line: Line) -> list[Claim]:
-        return claims_of(line, max(self._floor_s, self._told_s.get(line.number, 0.0)), self._settings)
+        looked = min(self._tape.end, (self._hop + 1) * self._settings.hop)
+        from_s = max(self._floor_s, self._told_s.get(line.number, 0.0))
+        return claims_of(line, from_s, looked * EMBEDDING_HOP_S, self._settings)
 
     def _ends_s(self, line: Line) -> float:
         """When the last thing ends that it may still claim; −inf if there is none."""
