@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from tempfile import SpooledTemporaryFile
 
 from starlette.datastructures import FormData, UploadFile
@@ -39,18 +39,21 @@ async def spool(request: Request, limit: int, timeout_s: float) -> UploadFile:
 
     Raises EmptyBody, MalformedUpload, BodyTooLarge or BodyTimeout.
     """
-    async with _arriving(request, limit, timeout_s) as bounded:
+    async with AsyncExitStack() as kept, _arriving(request, limit, timeout_s) as bounded:
         if is_form(request):
-            file = file_part(await _form(bounded))
+            form = await _form(bounded)
+            kept.push_async_callback(form.close)
+            file = file_part(form)
         else:
             file = UploadFile(SpooledTemporaryFile(max_size=MIB), size=0)  # type: ignore[arg-type]  # noqa: SIM115
+            kept.push_async_callback(file.close)
             async for chunk in bounded.stream():
                 await file.write(chunk)
-    if not file.size:
-        await file.close()
-        raise EmptyBody(EMPTY)
-    await file.seek(0)
-    return file
+        if not file.size:
+            raise EmptyBody(EMPTY)
+        await file.seek(0)
+        kept.pop_all()
+        return file
 
 
 async def drain(request: Request, timeout_s: float) -> None:

@@ -76,15 +76,17 @@ class Holding:
 
 
 def claims_of(line: Line, from_s: float, to_s: float, settings: TimelineSettings) -> list[Claim]:
-    """What a line claims between two times."""
-    spans_s = [(max(one.start_s, from_s), min(one.end_s, to_s)) for one in line.intervals(settings)]
-    found = (claim_in(line, start_s, end_s, settings) for start_s, end_s in spans_s if end_s > start_s)
-    return [one for one in found if one is not None]
+    """What a line claims between two times; it is believed for all the time in which it is heard."""
+    found = []
+    for one in line.intervals(settings):
+        confidence = float(1 / (1 + np.exp(-line.total_log_odds(one.start_s, one.end_s, settings))))
+        found.append(claim_in(line, max(one.start_s, from_s), min(one.end_s, to_s), confidence, settings))
+    return [claim for claim in found if claim is not None]
 
 
-def claim_in(line: Line, start_s: float, end_s: float, settings: TimelineSettings) -> Claim | None:
+def claim_in(line: Line, start_s: float, end_s: float, confidence: float, settings: TimelineSettings) -> Claim | None:
     """What the line claims between two times; None where it is not heard, or too short."""
-    pairs = line.all_pairs().within(start_s, end_s)
+    pairs = line.all_pairs().within(start_s, max(start_s, end_s))
     heard = heard_intervals(pairs, line.usual_contrast, settings)
     if not heard:
         return None
@@ -99,7 +101,7 @@ def claim_in(line: Line, start_s: float, end_s: float, settings: TimelineSetting
         heard_s=sum(one.heard_s for one in heard),
         contrast=float(inside.contrasts.mean()),
         score=float(inside.cosines.mean()),
-        confidence=float(1 / (1 + np.exp(-line.total_log_odds(start_s, end_s, settings)))),
+        confidence=confidence,
     )
 
 
@@ -148,9 +150,8 @@ def _settle(claim: Claim, holdings: list[Holding], same: Same, settings: Timelin
     parts = [claim]
     for holding in holdings:
         parts = [left for part in parts for left in _beside(part, holding, settings)]
-    believed = [part for part in parts if part.confidence >= settings.min_confidence]
-    if believed:
-        holdings.append(Holding(claim, sorted(believed, key=lambda part: part.start_s)))
+    if parts:
+        holdings.append(Holding(claim, sorted(parts, key=lambda part: part.start_s)))
     else:
         _give_way(claim, holdings, same)
 
@@ -200,7 +201,7 @@ def _beside_part(claim: Claim, held: Claim, holding: Holding, settings: Timeline
 
 
 def _parts(claim: Claim, spans_s: Iterable[tuple[float, float]], settings: TimelineSettings) -> list[Claim]:
-    found = (claim_in(claim.line, start_s, end_s, settings) for start_s, end_s in spans_s)
+    found = (claim_in(claim.line, start_s, end_s, claim.confidence, settings) for start_s, end_s in spans_s)
     return [part for part in found if part is not None]
 
 
