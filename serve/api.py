@@ -15,6 +15,8 @@ from fastapi.staticfiles import StaticFiles
 from serve.config import BoundsConfig
 from serve.edge import Edge
 from serve.generation import OK
+from serve.listen_route import add_listen
+from serve.listening import Listeners
 from serve.meter import Meter, NoMeter
 from serve.problems import MEDIA_TYPE, install
 from serve.schema import Health, Identification, Info, Problem, TrackAnswer
@@ -50,6 +52,7 @@ class Service(Protocol):
 
     bounds: BoundsConfig
     timelines: Timelines
+    listeners: Listeners
 
     def running(self) -> AbstractAsyncContextManager[None]: ...
 
@@ -102,6 +105,7 @@ def build_api(service: Service, meter: Meter | None = None, *, echo_request_id: 
     install(app)
     add_queries(app, service, figures)
     add_timeline(app, service, CLIP_BODY, QUERY_PROBLEMS)
+    add_listen(app, service)
     add_state(app, service, figures)
     add_pages(app)
     return Edge(app, figures, echo_request_id)

@@ -56,6 +56,12 @@ class BoundsConfig:
     timeline_window_s: float  # audio of one that is decoded, embedded and matched at a time
     timeline_deadline_s: float  # for one, from its last byte on
 
+    listeners: int  # callers heard live at once, per replica of the API
+    listen_s: float  # sound of one of them
+    listen_look_s: float  # of new sound from one answer to the next
+    listen_idle_s: float  # without a message, after which a caller is taken to have gone
+    listen_message_kib: int
+
     @property
     def body_bytes(self) -> int:
         return self.body_mib * MIB
@@ -116,6 +122,7 @@ def check(config: ServeConfig) -> None:
         (config.bounds, ("body_mib", "body_timeout_s", "upload_s", "clip_s", "concurrent", "deadline_s")),
         (config.bounds, ("timelines", "timeline_body_mib", "timeline_body_timeout_s", "timeline_s")),
         (config.bounds, ("timeline_window_s", "timeline_deadline_s")),
+        (config.bounds, ("listeners", "listen_s", "listen_look_s", "listen_idle_s", "listen_message_kib")),
         (config.resources, ("object_store_mib", "api_replicas", "api_cpus", "embed_replicas", "embed_cpus")),
         (config.matching, ("hits", "max_searched")),
         (config, ("poll_s",)),
@@ -134,6 +141,7 @@ def _check_batch(config: ServeConfig) -> None:
     for name, seconds, needed in (
         ("clip_s", bounds.clip_s, int(bounds.clip_s / EMBEDDING_HOP_S) + 1),
         ("timeline_window_s", bounds.timeline_window_s, cells_of(bounds.timeline_window_s)),
+        ("listen_s", bounds.listen_s, int(bounds.listen_s / EMBEDDING_HOP_S) + 1),
     ):
         if config.resources.batch_embeddings < needed:
             raise ConfigurationError(

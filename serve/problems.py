@@ -25,6 +25,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 
 from ingest.fingerprint import BadInput, RefrainError
 from ingest.stores import CatalogLocked, InfrastructureError
@@ -97,7 +98,7 @@ def problem(
     return JSONResponse(body.model_dump(), status, dict(headers or {}), MEDIA_TYPE)
 
 
-def problem_body(request: Request, status: int, code: str, detail: str) -> Problem:
+def problem_body(request: HTTPConnection, status: int, code: str, detail: str) -> Problem:
     request.state.problem_code = code
     return Problem(
         type=f"urn:refrain:problem:{code}",
@@ -109,7 +110,7 @@ def problem_body(request: Request, status: int, code: str, detail: str) -> Probl
     )
 
 
-def problem_of(request: Request, error: RefrainError) -> Problem:
+def problem_of(request: HTTPConnection, error: RefrainError) -> Problem:
     """What an error is called where the response has begun already."""
     if isinstance(error, ServiceError):
         return problem_body(request, error.status, error.code, str(error))

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.stores import Generation, SearchHits, StoredRows, Track
-from serve.matching import Calibration, Catalogue, MatcherSettings, Query, Variants, identify
+from serve.matching import Calibration, Catalogue, Listening, MatcherSettings, Query, Variants, identify
 from serve.matching import Match as Alignment
 from serve.matching.timeline import Segment, Sound, Timeline, TimelineSettings
 from serve.stopwatch import Stopwatch
@@ -98,7 +98,7 @@ class Recogniser:
         with watch.stage("match"):
             found = identify(
                 query,
-                Catalogue(reach.search, reach.fetch, reach.published),
+                reach.catalogue(),
                 calibration=self.calibration,
                 settings=self.settings,
                 variants=variants,
@@ -114,6 +114,25 @@ class Recogniser:
             self, _Reach(self._vectors, self._tracks, self.generation.collection, watch), watch, min_confidence
         )
 
+    def listening(self) -> TrackListening:
+        """For one clip that is still growing."""
+        return TrackListening(self, _Reach(self._vectors, self._tracks, self.generation.collection, Stopwatch()))
+
+
+class TrackListening:
+    """A `Listening` that tells tracks. Raises what the stores raise; not to be shared between threads."""
+
+    def __init__(self, recogniser: Recogniser, reach: _Reach) -> None:
+        self._reach, self._calibration = reach, recogniser.calibration
+        self._listening = Listening(reach.catalogue(), calibration=recogniser.calibration, settings=recogniser.settings)
+
+    def hear(self, query: Query, limit: int = 5) -> tuple[list[TrackMatch], bool]:
+        """Of the clip so far, from its first sample: the matches that are accepted, and whether to stop listening."""
+        verdict = self._listening.hear(query)
+        least = self._calibration.threshold(max(verdict.heard_s, 0.1))
+        accepted = [match for match in verdict.matches if match.confidence >= least][:limit]
+        return [self._reach.track_match(match) for match in accepted], verdict.enough
+
 
 class TrackTimeline:
     """A `Timeline` that tells tracks. Raises what the stores raise; not to be shared between threads."""
@@ -126,7 +145,7 @@ class TrackTimeline:
         if min_confidence is not None:
             settings = replace(settings, min_confidence=min_confidence)
         self._timeline = Timeline(
-            Catalogue(reach.search, reach.fetch, reach.published),
+            reach.catalogue(),
             calibration=recogniser.calibration,
             matching=recogniser.settings,
             settings=settings,
@@ -157,6 +176,9 @@ class _Reach:
         self._collection = collection
         self._watch = watch
         self._known: dict[int, Track | None] = {}
+
+    def catalogue(self) -> Catalogue:
+        return Catalogue(self.search, self.fetch, self.published)
 
     def search(self, queries: Floats, k: int) -> SearchHits:
         with self._watch.stage("search"):

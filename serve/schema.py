@@ -93,6 +93,14 @@ class Identification(BaseModel):
     timings_ms: dict[str, float] = Field(description="decode, embed, search, match, lookup and total.")
 
 
+class Heard(BaseModel):
+    """What is known of sound that is still coming."""
+
+    heard_s: float = Field(description="Sound heard so far.", ge=0)
+    matches: list[Match] = Field(description="Best first; empty while nothing is sure enough.")
+    enough: bool = Field(description="Whether more would hardly change the answer.")
+
+
 class Sound(TrackFields):
     """A stretch of a track, and where it is heard."""
 

@@ -16,11 +16,13 @@ from serve.config import ServeConfig
 from serve.encoders import EmbedJob, ratio_of
 from serve.gate import Gate
 from serve.generation import OK, Generations
+from serve.listening import Listeners
 from serve.problems import DeadlineExceeded, UnknownTrack
 from serve.recogniser import STAGES, Recogniser, TrackMatch
-from serve.schema import Health, Identification, Info, Match, Query, TrackAnswer, track_fields
+from serve.schema import Health, Identification, Info, Query, TrackAnswer, track_fields
 from serve.stopwatch import Stopwatch
 from serve.timelines import Timelines
+from serve.wire import match_of
 
 T = TypeVar("T")
 Variant = tuple[float, Callable[[], Embeddings]]
@@ -56,6 +58,7 @@ class QueryService:
         self._gate = Gate(config.bounds.concurrent, config.bounds.waiting)
         self._threads = ThreadPoolExecutor(config.bounds.concurrent, thread_name_prefix="query")
         self.timelines = Timelines(config.bounds, encoder, generations.serving)
+        self.listeners = Listeners(config.bounds, encoder, generations.serving, self._gate, self._threads)
         self._ratios = [ratio_of(semitones) for semitones in config.matching.retunings_semitones]
 
     @asynccontextmanager
@@ -168,18 +171,3 @@ class QueryService:
         checks = dict(self._generations.checks)
         ready = self._generations.ready
         return Health(status=OK if ready else "not ready", checks=checks)
-
-
-def match_of(match: TrackMatch, start_s: float) -> Match:
-    """What goes over the wire; `start_s` is where the matched stretch begins in the clip."""
-    found = match.alignment
-    return Match(
-        **track_fields(match.track),
-        offset_s=round(found.offset_s - found.speed * start_s, 3),
-        score=round(found.score, 4),
-        confidence=round(found.confidence, 4),
-        speed=round(found.speed, 4),
-        pitch_semitones=round(found.pitch_semitones, 2),
-        aligned_s=round(found.aligned_s, 3),
-        same_recording=list(match.same_recording),
-    )

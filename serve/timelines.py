@@ -14,12 +14,12 @@ from ingest.fingerprint.audio import Source
 from serve.config import BoundsConfig
 from serve.encoders import EmbedJob
 from serve.gate import Gate
-from serve.matching.timeline import Sound as Heard
 from serve.problems import DeadlineExceeded
 from serve.recogniser import STAGES, Recogniser, TrackSegment
 from serve.recording import Pcm, Recording, without_surroundings
-from serve.schema import Query, Segment, Sound, TimelineEnd, track_fields
+from serve.schema import Query, Segment, TimelineEnd
 from serve.stopwatch import Stopwatch
+from serve.wire import segment_of
 
 T = TypeVar("T")
 
@@ -128,26 +128,3 @@ class Following:
             self._file.close()
         else:
             self._busy.add_done_callback(lambda _: self._file.close())
-
-
-def segment_of(found: TrackSegment) -> Segment:
-    """What goes over the wire."""
-    return Segment(
-        **track_fields(found.track),
-        **_placed(found.segment),
-        same_recording=list(found.same_recording),
-        alternatives=[Sound(**track_fields(track), **_placed(sound)) for track, sound in found.alternatives],
-    )
-
-
-def _placed(heard: Heard) -> dict[str, Any]:
-    return {
-        "start_s": round(heard.start_s, 2),
-        "end_s": round(heard.end_s, 2),
-        "track_start_s": round(heard.track_start_s, 2),
-        "track_end_s": round(heard.track_end_s, 2),
-        "confidence": round(heard.confidence, 4),
-        "score": round(heard.score, 4),
-        "speed": round(heard.speed, 4),
-        "pitch_semitones": round(heard.pitch_semitones, 2),
-    }
