@@ -1,6 +1,5 @@
 """Who may ask for what: keys, their scopes and their rates, checked before anything else is done."""
 
-import asyncio
 import hmac
 import logging
 import time
@@ -21,7 +20,7 @@ from serve.config import BoundsConfig, KeyConfig, Permission, ServeConfig
 from serve.keys import check_keys, hash_of, read_keys
 from serve.problems import Forbidden, RateLimited, ServiceError, Unauthorized, documented, refusal
 from serve.rates import Allowance, TokenBucket
-from serve.uploads import swallow
+from serve.uploads import drain
 
 logger = logging.getLogger(__name__)
 
@@ -184,9 +183,7 @@ class Guard:
     async def _refuse(self, error: ServiceError, scope: Scope, receive: Receive, send: Send) -> None:
         response = refusal(HTTPConnection(scope), error)
         if scope["type"] == "http":
-            with suppress(TimeoutError):
-                async with asyncio.timeout(REFUSED_BODY_S):  # a client that is still sending cannot read the answer
-                    await swallow(receive, self._bounds.body_bytes)
+            await drain(receive, self._bounds.body_bytes, REFUSED_BODY_S)
             await response(scope, receive, send)
         elif "websocket.http.response" in scope.get("extensions", {}):
             await response(scope, receive, send)

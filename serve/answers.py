@@ -52,6 +52,22 @@ class Identification(TypedDict):
     timings_ms: dict[str, float]
 
 
+class Sound(TrackFields):
+    start_s: float
+    end_s: float
+    track_start_s: float
+    track_end_s: float
+    confidence: float
+    score: float
+    speed: float
+    pitch_semitones: float
+
+
+class Segment(Sound):
+    same_recording: list[int]
+    alternatives: list[Sound]
+
+
 class Info(TypedDict):
     version: str
     catalog: str

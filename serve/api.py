@@ -15,9 +15,13 @@ from serve.access import KeyRing, protected
 from serve.config import BoundsConfig
 from serve.edge import Edge
 from serve.generation import OK
+from serve.listen_route import add_listen
+from serve.listening import Listeners
 from serve.meter import Meter, NoMeter
 from serve.problems import UnknownCatalog, documented, install
 from serve.schema import Health, Identification, Info
+from serve.timeline_route import add_timeline
+from serve.timelines import Timelines
 from serve.track_routes import TrackDesk, add_tracks
 from serve.uploads import read_clip
 
@@ -54,12 +58,19 @@ CLIP_BODY = {
         "audio/*": _BINARY,
     },
 }
+LONG_BODY = {
+    "description": "As of a clip, but not in JSON.",
+    "required": True,
+    "content": {"multipart/form-data": _FORM, "application/octet-stream": _BINARY, "audio/*": _BINARY},
+}
 
 
 class Service(Protocol):
     """What the routes call: `serve.service.QueryService`, or a fake."""
 
     bounds: BoundsConfig
+    timelines: Timelines
+    listeners: Listeners
 
     catalog_name: str
 
@@ -75,6 +86,17 @@ class Service(Protocol):
     async def info(self) -> Info: ...
 
     def readiness(self) -> Health: ...
+
+
+QUERY_PROBLEMS = documented(
+    s400="`empty_body`, `malformed_upload`",
+    s408="`body_timeout`",
+    s413="`body_too_large`",
+    s422="`unreadable`, `no_audio_stream`, `too_short`, `too_long`, `silent`, `invalid_parameter`",
+    s429="`too_many_requests`, with Retry-After",
+    s503="`not_ready`, `overloaded`, `encoder`, `deadline_exceeded`, `vector_store`, `metadata_store`, "
+    "with Retry-After",
+)
 
 
 def build_api(
@@ -106,6 +128,8 @@ def build_api(
     )
     install(app)
     add_queries(app, service, figures)
+    add_timeline(app, service, LONG_BODY, QUERY_PROBLEMS)
+    add_listen(app, service)
     add_state(app, service, figures)
     add_tracks(app, service.tracks)
     add_pages(app)
@@ -120,16 +144,7 @@ def add_queries(app: FastAPI, service: Service, meter: Meter) -> None:
         tags=["queries"],
         summary="Which recording is this clip of, and where in it?",
         openapi_extra={"requestBody": CLIP_BODY},
-        responses=documented(
-            s400="`empty_body`, `malformed_upload`",
-            s404="`unknown_catalog`",
-            s408="`body_timeout`",
-            s413="`body_too_large`",
-            s422="`unreadable`, `no_audio_stream`, `too_short`, `too_long`, `silent`, `invalid_parameter`",
-            s429="`too_many_requests`, with Retry-After",
-            s503="`not_ready`, `overloaded`, `encoder`, `deadline_exceeded`, `vector_store`, `metadata_store`, "
-            "with Retry-After",
-        ),
+        responses=QUERY_PROBLEMS | documented(s404="`unknown_catalog`"),
     )
     async def identify(
         request: Request,

@@ -4,14 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar, Unpack
+from typing import BinaryIO, Self, TypeVar, Unpack
 
 import httpx
 
 from serve import calls
-from serve.answers import Duplicates, Identification, Info, TrackAnswer, TrackPage
+from serve.answers import Duplicates, Identification, Info, Segment, TrackAnswer, TrackPage
 from serve.calls import Audio, Call, ClientError, Outcome, Progress, Wishes
 
+CHUNK_BYTES = 1 << 18
 A = TypeVar("A")
 
 
@@ -64,6 +65,25 @@ class AsyncClient:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def timeline(self, audio: Audio, *, min_confidence: float | None = None) -> AsyncIterator[Segment]:
+        """The segments of a long recording, given as its bytes or as the path of a file, each as soon as it is over."""
+        asked = calls.timeline(min_confidence)
+        with await asyncio.to_thread(calls.open_audio, audio) as opened:
+            content = opened if isinstance(opened, bytes) else _chunks(opened)
+            try:
+                async with self._http.stream(**asked, content=content) as response:
+                    if not response.is_success:
+                        await response.aread()
+                        calls.result_of(calls.info(), response, self._http.base_url)  # raises what the service says
+                    async for line in response.aiter_lines():
+                        segment = calls.segment_of(line)
+                        if segment is None:
+                            return
+                        yield segment
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                raise calls.unreachable(self._http.base_url, error) from error
+        raise calls.broken_off()
+
     async def tracks(self, q: str = "", *, limit: int = 50, after: int = 0) -> TrackPage:
         return await self._ask(calls.tracks(q, limit, after))
 
@@ -112,3 +132,9 @@ class AsyncClient:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
+
+
+async def _chunks(file: BinaryIO) -> AsyncIterator[bytes]:
+    """A file as it is read."""
+    while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+        yield chunk

@@ -3,23 +3,27 @@
 Nothing here waits for anything; `serve.client` and `serve.async_client` do.
 """
 
+import json
 import os
 import random
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, Generic, TypedDict, TypeVar, Unpack, cast
+from typing import Any, BinaryIO, Generic, TypedDict, TypeVar, Unpack, cast
 
 import httpx
 
-from serve.answers import Duplicates, Identification, Info, TrackAnswer, TrackPage
+from serve.answers import Duplicates, Identification, Info, Segment, TrackAnswer, TrackPage
 
 KEY_VARIABLE = "REFRAIN_API_KEY"
 RETRIES = 3
 TIMEOUT_S = 60.0
 CONNECT_S = 10.0
+QUIET_S = 1800.0  # that a long recording may take between two of its segments
+NDJSON = "application/x-ndjson"
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 8.0  # between attempts, where the service does not say how long
 PATIENCE_S = 60.0  # a service that asks for more is not asked again
 REPEATED = (429, 502, 503, 504)
@@ -118,6 +122,40 @@ def read_audio(audio: Audio) -> bytes:
         raise ClientError(f"cannot be read: {error.strerror}", "missing") from error
 
 
+def open_audio(audio: Audio) -> AbstractContextManager[bytes | BinaryIO]:
+    """The bytes, or the file, which is sent as it is read. Raises ClientError."""
+    if isinstance(audio, bytes):
+        return nullcontext(audio)
+    try:
+        return Path(audio).open("rb")
+    except OSError as error:
+        raise ClientError(f"cannot be read: {error.strerror}", "missing") from error
+
+
+def timeline(min_confidence: float | None) -> dict[str, Any]:
+    """How to ask httpx for the segments of a long recording, beside its content."""
+    return {
+        "method": "POST",
+        "url": "/v1/timeline",
+        "params": {} if min_confidence is None else {"min_confidence": min_confidence},
+        "headers": {"content-type": "application/octet-stream", "accept": NDJSON},
+        "timeout": httpx.Timeout(QUIET_S, connect=CONNECT_S),
+    }
+
+
+def segment_of(line: str) -> Segment | None:
+    """A line of a timeline; None: the last. Raises ClientError with the problem that ended it."""
+    told = json.loads(line)
+    if "code" in told:
+        raise ClientError(str(told.get("detail")), str(told["code"]), told.get("status"))
+    return cast(Segment, told) if "track_id" in told else None
+
+
+def broken_off() -> ClientError:
+    """Of a timeline without its last line."""
+    return ClientError("the answer broke off", "unreachable")
+
+
 Outcome = httpx.Response | httpx.HTTPError | httpx.InvalidURL
 
 
@@ -151,10 +189,14 @@ def retry_after_s(response: httpx.Response) -> float | None:
         return None
 
 
+def unreachable(base_url: httpx.URL, error: Exception) -> ClientError:
+    return ClientError(f"{base_url}: {error or type(error).__name__}", "unreachable")
+
+
 def result_of(call: Call[A], outcome: Outcome, base_url: httpx.URL) -> A:
     """The answer of a success. Raises ClientError with what the service says otherwise."""
     if not isinstance(outcome, httpx.Response):
-        raise ClientError(f"{base_url}: {outcome or type(outcome).__name__}", "unreachable") from outcome
+        raise unreachable(base_url, outcome) from outcome
     if outcome.status_code == httpx.codes.NO_CONTENT:
         return cast(A, None)
     try:

@@ -1,7 +1,8 @@
 """The caller's side: `Client` and `AsyncClient` for programs, `python -m serve.client URL FILE…` for the shell.
 
 The command prints one JSON line for every file, in order: the answer of the service with `file` in front, or
-`{"file", "error", "code"}` when there is none; then it ends with 1. A key comes from REFRAIN_API_KEY.
+`{"file", "error", "code"}` when there is none; then it ends with 1. With `--timeline` the files are long recordings,
+and it prints one line for every segment of each. A key comes from REFRAIN_API_KEY.
 """
 
 import json
@@ -16,13 +17,14 @@ from typing import Self, TypeVar, Unpack
 import httpx
 
 from serve import calls
-from serve.answers import Duplicates, Identification, Info, TrackAnswer, TrackPage
+from serve.answers import Duplicates, Identification, Info, Segment, TrackAnswer, TrackPage
 from serve.async_client import AsyncClient
 from serve.calls import Audio, Call, ClientError, Outcome, Progress, Wishes
 
 __all__ = ["AsyncClient", "Client", "ClientError", "main"]
 
-USAGE = "usage: python -m serve.client [--at-once N] URL FILE…"
+USAGE = "usage: python -m serve.client [--at-once N | --timeline] URL FILE…"
+TIMELINE = "--timeline"
 A = TypeVar("A")
 
 
@@ -76,6 +78,24 @@ class Client:
                 yield path, answer
         finally:
             pool.shutdown(cancel_futures=True)
+
+    def timeline(self, audio: Audio, *, min_confidence: float | None = None) -> Iterator[Segment]:
+        """The segments of a long recording, given as its bytes or as the path of a file, each as soon as it is over."""
+        asked = calls.timeline(min_confidence)
+        with calls.open_audio(audio) as content:
+            try:
+                with self._http.stream(**asked, content=content) as response:
+                    if not response.is_success:
+                        response.read()
+                        calls.result_of(calls.info(), response, self._http.base_url)  # raises what the service says
+                    for line in response.iter_lines():
+                        segment = calls.segment_of(line)
+                        if segment is None:
+                            return
+                        yield segment
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                raise calls.unreachable(self._http.base_url, error) from error
+        raise calls.broken_off()
 
     def tracks(self, q: str = "", *, limit: int = 50, after: int = 0) -> TrackPage:
         """A page of the tracks with all the words of `q`; its `next` is the `after` of the page behind it."""
@@ -133,7 +153,10 @@ class Client:
 def main(arguments: Sequence[str]) -> int:
     """0 when every file was answered, 1 when one was not, 2 for a wrong command line."""
     words, at_once = list(arguments), 1
-    if words[:1] == ["--at-once"] and len(words) > 1 and words[1].isdecimal():
+    timeline = words[:1] == [TIMELINE]
+    if timeline:
+        words = words[1:]
+    elif words[:1] == ["--at-once"] and len(words) > 1 and words[1].isdecimal():
         at_once, words = int(words[1]), words[2:]
     if len(words) < 2 or words[0].startswith("-") or at_once < 1:
         print(USAGE, file=sys.stderr)
@@ -145,7 +168,25 @@ def main(arguments: Sequence[str]) -> int:
         print(f"refrain: {error}", file=sys.stderr)
         return 2
     with client:
-        return print_answers(client, files, at_once)
+        return print_segments(client, files) if timeline else print_answers(client, files, at_once)
+
+
+def print_segments(client: Client, files: Sequence[str]) -> int:
+    """One line a segment, a file after the other; 1 if one of them has no answer."""
+    failed = False
+    for file in files:
+        try:
+            for segment in client.timeline(file):
+                print(json.dumps({"file": file, **segment}), flush=True)
+        except ClientError as error:
+            failed = True
+            print_error(file, error)
+    return int(failed)
+
+
+def print_error(file: str | Path, error: ClientError) -> None:
+    """The line of a file without an answer."""
+    print(json.dumps({"file": str(file), "error": str(error), "code": error.code}), flush=True)
 
 
 def print_answers(client: Client, files: Sequence[str], at_once: int) -> int:
@@ -155,7 +196,7 @@ def print_answers(client: Client, files: Sequence[str], at_once: int) -> int:
     for file, answer in client.identify_many(files, at_once=at_once, progress=progress):
         if isinstance(answer, ClientError):
             failed = True
-            print(json.dumps({"file": file, "error": str(answer), "code": answer.code}), flush=True)
+            print_error(file, answer)
         else:
             print(json.dumps({"file": file, **answer}), flush=True)
     return int(failed)

@@ -7,6 +7,7 @@ from typing import Literal
 from ingest.fingerprint import EMBEDDING_HOP_S
 from ingest.stores import ConfigurationError, MetadataConfig, VectorsConfig
 from serve.matching import MatcherSettings
+from serve.recording import cells_of
 
 MIB = 1 << 20
 Permission = Literal["read", "write", "admin"]  # ask · delete · see figures
@@ -50,10 +51,26 @@ class BoundsConfig:
     concurrent: int  # queries worked on at once, per replica of the API
     waiting: int  # queries that may wait for their turn; more are answered 429
     deadline_s: float  # for one query, waiting included
+    timelines: int  # long recordings followed at once, per replica of the API; more are answered 429
+    timeline_body_mib: int  # of one long recording; held in a temporary file
+    timeline_body_timeout_s: float
+    timeline_s: float  # audio of one; longer ones are refused
+    timeline_window_s: float  # audio of one that is decoded, embedded and matched at a time
+    timeline_deadline_s: float  # for one, from its last byte on
+
+    listeners: int  # callers heard live at once, per replica of the API
+    listen_s: float  # sound of one of them
+    listen_look_s: float  # of new sound from one answer to the next
+    listen_idle_s: float  # without a message, after which a caller is taken to have gone
+    listen_message_kib: int
 
     @property
     def body_bytes(self) -> int:
         return self.body_mib * MIB
+
+    @property
+    def timeline_body_bytes(self) -> int:
+        return self.timeline_body_mib * MIB
 
 
 @dataclass
@@ -120,6 +137,9 @@ def check(config: ServeConfig) -> None:
         raise ConfigurationError("host= must not be empty")
     for section, names in (
         (config.bounds, ("body_mib", "body_timeout_s", "upload_s", "clip_s", "concurrent", "deadline_s")),
+        (config.bounds, ("timelines", "timeline_body_mib", "timeline_body_timeout_s", "timeline_s")),
+        (config.bounds, ("timeline_window_s", "timeline_deadline_s")),
+        (config.bounds, ("listeners", "listen_s", "listen_look_s", "listen_idle_s", "listen_message_kib")),
         (config.resources, ("object_store_mib", "api_replicas", "api_cpus", "embed_replicas", "embed_cpus")),
         (config.matching, ("hits", "max_searched")),
         (config, ("poll_s",)),
@@ -133,10 +153,15 @@ def check(config: ServeConfig) -> None:
 
 
 def _check_batch(config: ServeConfig) -> None:
-    """A clip must fit a batch: Serve refuses an item that alone is larger."""
-    needed = int(config.bounds.clip_s / EMBEDDING_HOP_S) + 1
-    if config.resources.batch_embeddings < needed:
-        raise ConfigurationError(
-            f"resources.batch_embeddings={config.resources.batch_embeddings} must hold one clip of "
-            f"bounds.clip_s={config.bounds.clip_s:g} s: {needed} embeddings"
-        )
+    """A clip must fit a batch, and so must a window of a long recording: Serve refuses an item that alone is larger."""
+    bounds = config.bounds
+    for name, seconds, needed in (
+        ("clip_s", bounds.clip_s, int(bounds.clip_s / EMBEDDING_HOP_S) + 1),
+        ("timeline_window_s", bounds.timeline_window_s, cells_of(bounds.timeline_window_s)),
+        ("listen_s", bounds.listen_s, int(bounds.listen_s / EMBEDDING_HOP_S) + 1),
+    ):
+        if config.resources.batch_embeddings < needed:
+            raise ConfigurationError(
+                f"resources.batch_embeddings={config.resources.batch_embeddings} must hold "
+                f"bounds.{name}={seconds:g} s: {needed} embeddings"
+            )

@@ -127,8 +127,13 @@ def problem(
     request: HTTPConnection, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
     """One problem as a response; the request's id goes into the body as well."""
+    body = problem_body(request, status, code, detail)
+    return JSONResponse(body.model_dump(), status, dict(headers or {}), MEDIA_TYPE)
+
+
+def problem_body(request: HTTPConnection, status: int, code: str, detail: str) -> Problem:
     request.state.problem_code = code
-    body = Problem(
+    return Problem(
         type=f"urn:refrain:problem:{code}",
         title=HTTPStatus(status).phrase,
         status=status,
@@ -136,7 +141,14 @@ def problem(
         detail=detail,
         request_id=getattr(request.state, "request_id", None),
     )
-    return JSONResponse(body.model_dump(), status, dict(headers or {}), MEDIA_TYPE)
+
+
+def problem_of(request: HTTPConnection, error: RefrainError) -> Problem:
+    """What an error is called where the response has begun already."""
+    if isinstance(error, ServiceError):
+        return problem_body(request, error.status, error.code, str(error))
+    known = (status for kind, status, _ in STATUS_OF_DOMAIN_ERROR if isinstance(error, kind))
+    return problem_body(request, next(known, HTTPStatus.INTERNAL_SERVER_ERROR), error.code, str(error))
 
 
 def refusal(request: HTTPConnection, error: ServiceError) -> JSONResponse:

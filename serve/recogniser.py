@@ -1,15 +1,19 @@
 """Embeddings of a clip → the tracks of one generation that it is a recording of. Plain: no Ray, no HTTP."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from ingest.stores import Generation, SearchHits, StoredRows, Track
-from serve.matching import Calibration, Catalogue, MatcherSettings, Query, Variants, identify
+from serve.matching import Calibration, Catalogue, Listening, MatcherSettings, Query, Variants, identify
 from serve.matching import Match as Alignment
+from serve.matching.timeline import Segment, Sound, Timeline, TimelineSettings
 from serve.stopwatch import Stopwatch
 
 Floats = npt.NDArray[np.float32]
@@ -40,6 +44,17 @@ class TrackMatch:
     track: Track
     alignment: Alignment
     same_recording: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TrackSegment:
+    """A segment of a long recording with its track, the ids of other tracks that hold the same, and what else it may
+    be."""
+
+    track: Track
+    segment: Segment
+    same_recording: tuple[int, ...]
+    alternatives: tuple[tuple[Track, Sound], ...]
 
 
 class Recogniser:
@@ -83,7 +98,7 @@ class Recogniser:
         with watch.stage("match"):
             found = identify(
                 query,
-                Catalogue(reach.search, reach.fetch, reach.published),
+                reach.catalogue(),
                 calibration=self.calibration,
                 settings=self.settings,
                 variants=variants,
@@ -92,6 +107,64 @@ class Recogniser:
             )
         watch.deduct("match", watch.spent_s("search", "lookup", "embed") - before)
         return [reach.track_match(alignment) for alignment in found]
+
+    def following(self, watch: Stopwatch, min_confidence: float | None = None) -> TrackTimeline:
+        """For one long recording."""
+        return TrackTimeline(
+            self, _Reach(self._vectors, self._tracks, self.generation.collection, watch), watch, min_confidence
+        )
+
+    def listening(self) -> TrackListening:
+        """For one clip that is still growing."""
+        return TrackListening(self, _Reach(self._vectors, self._tracks, self.generation.collection, Stopwatch()))
+
+
+class TrackListening:
+    """A `Listening` that tells tracks. Raises what the stores raise; not to be shared between threads."""
+
+    def __init__(self, recogniser: Recogniser, reach: _Reach) -> None:
+        self._reach, self._calibration = reach, recogniser.calibration
+        self._listening = Listening(reach.catalogue(), calibration=recogniser.calibration, settings=recogniser.settings)
+
+    def hear(self, query: Query, limit: int = 5) -> tuple[list[TrackMatch], bool]:
+        """Of the clip so far, from its first sample: the matches that are accepted, and whether to stop listening."""
+        verdict = self._listening.hear(query)
+        least = self._calibration.threshold(max(verdict.heard_s, 0.1))
+        accepted = [match for match in verdict.matches if match.confidence >= least][:limit]
+        return [self._reach.track_match(match) for match in accepted], verdict.enough
+
+
+class TrackTimeline:
+    """A `Timeline` that tells tracks. Raises what the stores raise; not to be shared between threads."""
+
+    def __init__(
+        self, recogniser: Recogniser, reach: _Reach, watch: Stopwatch, min_confidence: float | None = None
+    ) -> None:
+        self._reach, self._watch = reach, watch
+        settings = TimelineSettings()
+        if min_confidence is not None:
+            settings = replace(settings, min_confidence=min_confidence)
+        self._timeline = Timeline(
+            reach.catalogue(),
+            calibration=recogniser.calibration,
+            matching=recogniser.settings,
+            settings=settings,
+        )
+
+    def hear(self, heard: Query) -> list[TrackSegment]:
+        """What comes next; the segments that are over."""
+        return self._told(partial(self._timeline.hear, heard))
+
+    def end(self) -> list[TrackSegment]:
+        """The segments that are left."""
+        return self._told(self._timeline.end)
+
+    def _told(self, work: Callable[[], list[Segment]]) -> list[TrackSegment]:
+        before = self._watch.spent_s("search", "lookup")
+        with self._watch.stage("match"):
+            found = work()
+        self._watch.deduct("match", self._watch.spent_s("search", "lookup") - before)
+        return [self._reach.track_segment(segment) for segment in found]
 
 
 class _Reach:
@@ -103,6 +176,9 @@ class _Reach:
         self._collection = collection
         self._watch = watch
         self._known: dict[int, Track | None] = {}
+
+    def catalogue(self) -> Catalogue:
+        return Catalogue(self.search, self.fetch, self.published)
 
     def search(self, queries: Floats, k: int) -> SearchHits:
         with self._watch.stage("search"):
@@ -122,8 +198,19 @@ class _Reach:
         return {number: track.track_id for number, track in tracks.items() if track}
 
     def track_match(self, alignment: Alignment) -> TrackMatch:
-        others = self.published(alignment.same_recording).values()
-        self.published([alignment.recording_id])
-        track = self._known[alignment.recording_id]
+        track = self._track(alignment.recording_id)
+        return TrackMatch(track, alignment, self._others(track, alignment.same_recording))
+
+    def track_segment(self, segment: Segment) -> TrackSegment:
+        track = self._track(segment.recording_id)
+        alternatives = tuple((self._track(sound.recording_id), sound) for sound in segment.alternatives)
+        return TrackSegment(track, segment, self._others(track, segment.same_recording), alternatives)
+
+    def _track(self, recording_id: int) -> Track:
+        self.published([recording_id])
+        track = self._known[recording_id]
         assert track is not None, "the matcher answers only with what is published"
-        return TrackMatch(track, alignment, tuple(sorted(set(others) - {track.track_id})))
+        return track
+
+    def _others(self, track: Track, recording_ids: Sequence[int]) -> tuple[int, ...]:
+        return tuple(sorted(set(self.published(recording_ids).values()) - {track.track_id}))

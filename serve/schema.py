@@ -25,6 +25,18 @@ _MATCH: dict[str, JsonValue] = _TRACK | {
     "aligned_s": 9.73,
     "same_recording": [204],
 }
+_SEGMENT: dict[str, JsonValue] = _TRACK | {
+    "start_s": 124.31,
+    "end_s": 302.88,
+    "track_start_s": 0.0,
+    "track_end_s": 182.14,
+    "confidence": 0.999,
+    "score": 0.83,
+    "speed": 1.02,
+    "pitch_semitones": 0.34,
+    "same_recording": [204],
+    "alternatives": [],
+}
 _TIMINGS: dict[str, JsonValue] = {
     "decode": 6.1,
     "embed": 11.9,
@@ -91,6 +103,55 @@ class Identification(BaseModel):
     query: Query
     matches: list[Match]
     timings_ms: dict[str, float] = Field(description="decode, embed, search, match, lookup and total.")
+
+
+class Heard(BaseModel):
+    """What is known of sound that is still coming."""
+
+    heard_s: float = Field(description="Sound heard so far.", ge=0)
+    matches: list[Match] = Field(description="Best first; empty while nothing is sure enough.")
+    enough: bool = Field(description="Whether more would hardly change the answer.")
+
+
+class Sound(TrackFields):
+    """A stretch of a track, and where it is heard."""
+
+    start_s: float = Field(description="Where it begins in the recording sent.", ge=0)
+    end_s: float = Field(description="Where it ends there.", ge=0)
+    track_start_s: float = Field(description="Where the track is at `start_s`.", ge=0)
+    track_end_s: float = Field(description="Where the track is at `end_s`.", ge=0)
+    confidence: float = Field(description="Probability that this is the recording.", ge=0, le=1)
+    score: float = Field(description="Mean cosine of the aligned embeddings.", ge=-1, le=1)
+    speed: float = Field(description="1.05: it plays 5 % faster than the track.", gt=0)
+    pitch_semitones: float = Field(description="Above 0: it is higher than the track.")
+
+
+class Segment(Sound):
+    """What is heard from `start_s` to `end_s`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_SEGMENT]})
+
+    same_recording: list[TrackId] = Field(description="Other tracks that hold the very same recording.")
+    alternatives: list[Sound] = Field(description="Other recordings that it could be, the likeliest first.")
+
+
+class TimelineEnd(BaseModel):
+    """The last line of segments that are streamed."""
+
+    query: Query
+    timings_ms: dict[str, float] = Field(description="decode, embed, search, match, lookup and total.")
+
+
+class TimelineAnswer(TimelineEnd):
+    """The answer to a long recording: what is heard in it, in order of `start_s`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"query": {"duration_s": 3600.0}, "segments": [_SEGMENT], "timings_ms": _TIMINGS}]
+        }
+    )
+
+    segments: list[Segment]
 
 
 def track_fields(track: Track) -> dict[str, Any]:

@@ -16,11 +16,14 @@ from serve.config import ServeConfig
 from serve.encoders import EmbedJob, ratio_of
 from serve.gate import Gate
 from serve.generation import OK, Generations
+from serve.listening import Listeners
 from serve.problems import DeadlineExceeded
 from serve.recogniser import STAGES, Recogniser, TrackMatch
-from serve.schema import Health, Identification, Info, Match, Query, Stretch, track_fields
+from serve.schema import Health, Identification, Info, Query, Stretch
 from serve.stopwatch import Stopwatch
+from serve.timelines import Timelines
 from serve.tracks import BrowsedCatalog, Tracks
+from serve.wire import match_of
 
 T = TypeVar("T")
 Variant = tuple[float, Callable[[], Embeddings]]
@@ -55,6 +58,8 @@ class QueryService:
         self._generations = generations
         self._gate = Gate(config.bounds.concurrent, config.bounds.waiting)
         self._threads = ThreadPoolExecutor(config.bounds.concurrent, thread_name_prefix="query")
+        self.timelines = Timelines(config.bounds, encoder, generations.serving)
+        self.listeners = Listeners(config.bounds, encoder, generations.serving, self._gate, self._threads)
         self._ratios = [ratio_of(semitones) for semitones in config.matching.retunings_semitones]
 
     @asynccontextmanager
@@ -69,6 +74,7 @@ class QueryService:
             with suppress(asyncio.CancelledError):
                 await watcher
             self._threads.shutdown(wait=False, cancel_futures=True)
+            self.timelines.close()
             self._generations.close()
 
     async def identify(
@@ -150,7 +156,13 @@ class QueryService:
             tracks=counts.published if counts else 0,
             segments=counts.segments if counts else 0,
             hours=round(counts.hours, 3) if counts else 0.0,
-            limits={"body_mib": bounds.body_mib, "upload_s": bounds.upload_s, "clip_s": bounds.clip_s},
+            limits={
+                "body_mib": bounds.body_mib,
+                "upload_s": bounds.upload_s,
+                "clip_s": bounds.clip_s,
+                "timeline_body_mib": bounds.timeline_body_mib,
+                "timeline_s": bounds.timeline_s,
+            },
         )
 
     def readiness(self) -> Health:
@@ -158,21 +170,6 @@ class QueryService:
         checks = dict(self._generations.checks)
         ready = self._generations.ready
         return Health(status=OK if ready else "not ready", checks=checks)
-
-
-def match_of(match: TrackMatch, start_s: float) -> Match:
-    """What goes over the wire; `start_s` is where the matched stretch begins in the clip."""
-    found = match.alignment
-    return Match(
-        **track_fields(match.track),
-        offset_s=round(found.offset_s - found.speed * start_s, 3),
-        score=round(found.score, 4),
-        confidence=round(found.confidence, 4),
-        speed=round(found.speed, 4),
-        pitch_semitones=round(found.pitch_semitones, 2),
-        aligned_s=round(found.aligned_s, 3),
-        same_recording=list(match.same_recording),
-    )
 
 
 def query_of(clip: Clip) -> Query:

@@ -8,6 +8,7 @@ folds         each half of them is in the catalogue once and unknown once
 heard         noise, speech and rooms, decoded once
 conditions    what is done to a clip
 questions     spoilt clips with their true place
+mixes         long mixes whose content is known to the second
 stores        where vectors are searched: in memory, or in a Milvus
 flat          exact search in memory
 asking        every question put to both folds, through what serves

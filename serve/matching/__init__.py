@@ -11,6 +11,7 @@
     calibration  features to a probability
     matcher      the whole
     listening    the whole, for a clip that is still growing
+    timeline     what is heard in a long recording, and when
 
 Pure functions of numpy arrays; the stores are reached through the callables of a `Catalogue`.
 """

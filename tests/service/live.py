@@ -17,7 +17,7 @@ START_S = 10.0
 def serving(app: ASGIApp) -> Iterator[httpx.Client]:
     """A client of the application, once its lifespan has begun; at the end the server is gone."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", lifespan="on"))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="websockets-sansio", lifespan="on"))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     deadline = time.monotonic() + START_S

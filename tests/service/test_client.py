@@ -267,7 +267,19 @@ def test_both_clients_have_the_same_methods() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["TrackAnswer", "TrackPage", "Duplicates", "Match", "Stretch", "Query", "Identification", "Info"]
+    "name",
+    [
+        "TrackAnswer",
+        "TrackPage",
+        "Duplicates",
+        "Match",
+        "Sound",
+        "Segment",
+        "Stretch",
+        "Query",
+        "Identification",
+        "Info",
+    ],
 )
 def test_answers_are_typed_as_the_schema_says(name: str) -> None:
     """The client's types have the fields of the service's models."""

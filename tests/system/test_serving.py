@@ -77,6 +77,21 @@ def test_unknown_music_is_not_answered(client: Client) -> None:
         assert client.identify(encode(samples[None], SAMPLE_RATE, FORMATS["wav"]))["matches"] == []
 
 
+def test_a_mix_is_told_apart(client: Client, paths: list[Path], tmp_path: Path) -> None:
+    """Two pieces of the catalogue around one that is not, as a file: both with their times, and nothing between."""
+    unknown = compose(81, 20.0, SAMPLE_RATE)
+    pieces = [decode(path).samples[: int(25 * SAMPLE_RATE)] for path in (paths[1], paths[3])]
+    mix = tmp_path / "mix.flac"
+    mix.write_bytes(encode(np.concatenate([pieces[0], unknown, pieces[1]])[None], SAMPLE_RATE, FORMATS["flac"]))
+    segments = list(client.timeline(mix))
+    assert [segment["uri"] for segment in segments] == [str(paths[1]), str(paths[3])]
+    for segment, start_s in zip(segments, (0.0, 45.0), strict=True):
+        assert segment["start_s"] == pytest.approx(start_s, abs=2.0)
+        assert segment["end_s"] == pytest.approx(start_s + 25.0, abs=2.0)
+        assert segment["track_start_s"] == pytest.approx(segment["start_s"] - start_s, abs=0.5)
+        assert segment["confidence"] > 0.5
+
+
 def test_new_tracks_answer_without_a_restart(client: Client, folder: Path, paths: list[Path]) -> None:
     """What a later run adds is found by the service that was running all the time."""
     new = write_piece(folder / "music", 31, PIECE_S)

@@ -1,0 +1,88 @@
+"""WebSocket: samples in, what is known so far out.
+
+close codes   1000 heard to the end (`bounds.listen_s`)    1003 text in place of samples
+              1007 no whole number of samples              1008 nothing came for `bounds.listen_idle_s`
+              1009 a message beyond its bound              1011 a store or the encoder is away
+              1013 too many at once: try again later
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Annotated, Any, Protocol
+
+import numpy as np
+from fastapi import FastAPI, Query, WebSocket, WebSocketDisconnect
+
+from ingest.fingerprint import SAMPLE_RATE, RefrainError
+from serve.config import BoundsConfig
+from serve.listening import Listener, Listeners
+from serve.problems import TooManyRequests, problem_of
+
+KIB = 1 << 10
+DONE, NO_SAMPLES, ODD, IDLE, TOO_LARGE, AWAY, LATER = 1000, 1003, 1007, 1008, 1009, 1011, 1013
+
+
+class ListenService(Protocol):
+    """What the route calls."""
+
+    bounds: BoundsConfig
+    listeners: Listeners
+
+
+class Refused(Exception):
+    """A message that is none of ours, or none at all; `code` closes the connection."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+def add_listen(app: FastAPI, service: ListenService) -> None:
+    """The route."""
+
+    @app.websocket("/v1/listen")
+    async def listen(socket: WebSocket, rate: Annotated[int, Query(ge=4_000, le=192_000)] = SAMPLE_RATE) -> None:
+        await socket.accept()
+        with suppress(WebSocketDisconnect):
+            try:
+                async with service.listeners.admitted(rate) as listener:
+                    await _serve(socket, listener, service.bounds)
+                await socket.close(DONE, "heard to the end")
+            except Refused as refusal:
+                await socket.close(refusal.code, str(refusal))
+            except RefrainError as error:
+                await socket.send_json(problem_of(socket, error).model_dump())
+                await socket.close(LATER if isinstance(error, TooManyRequests) else AWAY, error.code)
+
+
+async def _serve(socket: WebSocket, listener: Listener, bounds: BoundsConfig) -> None:
+    """Answer until as much was heard as may be. Raises Refused, WebSocketDisconnect and what looks raise."""
+    while not listener.full:
+        heard = await listener.hear(_samples(await _message(socket, bounds.listen_idle_s), bounds))
+        if heard is not None:
+            await socket.send_text(heard.model_dump_json())
+
+
+async def _message(socket: WebSocket, idle_s: float) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(idle_s):
+            message: dict[str, Any] = dict(await socket.receive())
+    except TimeoutError:
+        raise Refused(IDLE, f"nothing came for {idle_s:g} s") from None
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", DONE))
+    return message
+
+
+def _samples(message: dict[str, Any], bounds: BoundsConfig) -> np.ndarray[Any, np.dtype[np.int16]]:
+    """int16 [T]."""
+    data = message.get("bytes")
+    if data is None:
+        raise Refused(NO_SAMPLES, "send binary messages of 16-bit little-endian samples")
+    if len(data) > bounds.listen_message_kib * KIB:
+        raise Refused(TOO_LARGE, f"a message may hold at most {bounds.listen_message_kib} KiB")
+    if len(data) % 2:
+        raise Refused(ODD, "half a sample")
+    return np.frombuffer(data, "<i2").astype(np.int16)

@@ -1,0 +1,142 @@
+"""HTTP: a long recording in, segments out, all at the end or one by one as they are over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Annotated, Any, Protocol
+
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel
+from starlette.types import Receive, Scope, Send
+
+from ingest.fingerprint import RefrainError
+from serve.config import BoundsConfig
+from serve.problems import TooManyRequests, problem_of
+from serve.schema import Segment, TimelineAnswer
+from serve.timelines import Following, Timelines
+from serve.uploads import DRAIN_BYTES, drain, spool
+
+NDJSON = "application/x-ndjson"
+GONE = 499  # what logs and figures call a caller who left
+
+
+class TimelineService(Protocol):
+    """What the route calls."""
+
+    bounds: BoundsConfig
+    timelines: Timelines
+
+
+class CallerGone(Exception):
+    """Nobody waits for the answer any more."""
+
+
+def add_timeline(app: FastAPI, service: TimelineService, body: dict[str, Any], responses: dict[int | str, Any]) -> None:
+    """The route; `body` and `responses` document it."""
+
+    @app.post(
+        "/v1/timeline",
+        tags=["queries"],
+        summary="What is heard in this long recording, and when?",
+        description=f"With `Accept: {NDJSON}` every segment comes as a line as soon as it is over, and the last line "
+        "is the answer without them, or a problem.",
+        openapi_extra={"requestBody": body},
+        response_model=TimelineAnswer,
+        responses=responses | {200: {"content": {NDJSON: {"schema": {"type": "string"}}}}},
+    )
+    async def timeline(
+        request: Request,
+        min_confidence: Annotated[
+            float | None, Query(ge=0, le=1, description="Tell segments from this confidence on.")
+        ] = None,
+    ) -> Response:
+        async with AsyncExitStack() as stack:
+            bounds = service.bounds
+            try:
+                await stack.enter_async_context(service.timelines.admitted())
+            except TooManyRequests:
+                await drain(request.receive, DRAIN_BYTES, bounds.timeline_body_timeout_s)
+                raise
+            file = await spool(request, bounds.timeline_body_bytes, bounds.timeline_body_timeout_s)
+            following = service.timelines.follow(file.file, min_confidence)
+            stack.callback(following.close)
+            gone = asyncio.ensure_future(_left(request))
+            stack.callback(gone.cancel)
+            try:
+                first = await _unless(gone, following)  # what is wrong from the start on still has a status of its own
+                if NDJSON not in request.headers.get("accept", ""):
+                    return await _whole(first, gone, following)
+                source = stack.pop_all()
+                return Lines(_lines(request, first, gone, following, source), source)
+            except CallerGone:
+                return Response(status_code=GONE)
+
+
+async def _left(request: Request) -> None:
+    """Return when the caller has gone."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _unless(gone: asyncio.Future[None], following: Following) -> list[Segment] | None:
+    """The next segments. Raises CallerGone."""
+    step = asyncio.create_task(following.next())
+    try:
+        await asyncio.wait((gone, step), return_when=asyncio.FIRST_COMPLETED)
+        if step.done():
+            return step.result()
+        raise CallerGone
+    finally:
+        step.cancel()
+
+
+async def _whole(first: list[Segment] | None, gone: asyncio.Future[None], following: Following) -> Response:
+    segments: list[Segment] = []
+    found = first
+    while found is not None:
+        segments += found
+        found = await _unless(gone, following)
+    answer = TimelineAnswer(segments=segments, **following.end().model_dump())
+    return JSONResponse(answer.model_dump())
+
+
+class Lines(StreamingResponse):
+    """A stream of JSON lines; whatever ends it, or keeps it from beginning, closes what it comes from."""
+
+    def __init__(self, lines: AsyncIterator[str], source: AsyncExitStack) -> None:
+        super().__init__(lines, media_type=NDJSON)
+        self._source = source
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._source:
+            await super().__call__(scope, receive, send)
+
+
+async def _lines(
+    request: Request,
+    first: list[Segment] | None,
+    gone: asyncio.Future[None],
+    following: Following,
+    source: AsyncExitStack,
+) -> AsyncIterator[str]:
+    """Segments, then the end or the problem; whoever reads the end finds the place free."""
+    try:
+        found = first
+        while found is not None:
+            for segment in found:
+                yield _line(segment)
+            found = await _unless(gone, following)
+        end = _line(following.end())
+        await source.aclose()
+        yield end
+    except CallerGone:
+        return
+    except RefrainError as error:
+        yield _line(problem_of(request, error))
+
+
+def _line(model: BaseModel) -> str:
+    return model.model_dump_json() + "\n"
