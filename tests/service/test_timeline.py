@@ -12,6 +12,8 @@ import httpx
 import numpy as np
 import pytest
 
+from ingest.fingerprint import EMBEDDING_HOP
+from ingest.fingerprint.architecture import read_architecture
 from ingest.fingerprint.pcm import to_int16
 from ingest.stores import MetadataError
 from serve.access import KeyRing
@@ -219,7 +221,12 @@ def test_windows_embed_to_the_embeddings_of_the_whole() -> None:
     assert np.array_equal(np.concatenate([one.audible for one in windows]), whole.audible)
     assert np.allclose(np.concatenate([one.vectors for one in windows]), whole.vectors, atol=1e-5)
     assert sum(len(one.salience.own()) for one in windows) == len(whole.salience.own())
-    assert max(embedder.before, embedder.after) <= SURROUNDING_CELLS * 1024
+    assert max(embedder.before, embedder.after) <= SURROUNDING_CELLS * EMBEDDING_HOP
+
+
+def test_the_surroundings_are_more_than_the_encoder_hears() -> None:
+    """The shipped encoder hears less on either side of a vector than a window carries."""
+    assert max(read_architecture(None)[0].padding) <= SURROUNDING_CELLS * EMBEDDING_HOP
 
 
 def test_the_client_iterates_segments(

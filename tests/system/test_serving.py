@@ -1,13 +1,16 @@
 """From a folder of music to answers over HTTP, with the real commands."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from websockets.sync.client import connect
 
 from ingest.fingerprint import SAMPLE_RATE, decode
+from ingest.fingerprint.pcm import to_int16
 from scripts.demo.processes import free_port, service
 from scripts.music import compose
 from scripts.music.files import FORMATS, encode
@@ -30,11 +33,19 @@ def paths(folder: Path) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def client(folder: Path, paths: list[Path]) -> Iterator[Client]:
-    """A service on a home that was empty when it started; the pieces were ingested while it ran."""
+def url(folder: Path) -> Iterator[str]:
+    """A service on a home that is empty when it starts."""
     home = folder / "home"
     home.mkdir()
-    with service(home, free_port()) as url, Client(url) as asked:
+    with service(home, free_port()) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def client(url: str, folder: Path, paths: list[Path]) -> Iterator[Client]:
+    """Of that service; the pieces were ingested while it ran."""
+    home = folder / "home"
+    with Client(url) as asked:
         assert asked.identify(clip_of(paths[0], "clean", 5.0))["matches"] == [], "an empty catalogue matches nothing"
         done = ingest(home, folder / "music")
         assert done.returncode == 0, done.stderr
@@ -90,6 +101,19 @@ def test_a_mix_is_told_apart(client: Client, paths: list[Path], tmp_path: Path) 
         assert segment["end_s"] == pytest.approx(start_s + 25.0, abs=2.0)
         assert segment["track_start_s"] == pytest.approx(segment["start_s"] - start_s, abs=0.5)
         assert segment["confidence"] > 0.5
+
+
+@pytest.mark.usefixtures("client")
+def test_live_sound_is_told(url: str, paths: list[Path]) -> None:
+    """Samples sent over a WebSocket as a microphone gives them are answered with the piece that they are of."""
+    samples = to_int16(decode(paths[2]).samples[5 * SAMPLE_RATE : 13 * SAMPLE_RATE])
+    with connect(f"{url.replace('http:', 'ws:')}/v1/listen", proxy=None) as socket:
+        for piece in np.array_split(samples, 16):
+            socket.send(piece.tobytes())
+            heard = json.loads(socket.recv(timeout=30))
+    assert heard["heard_s"] == pytest.approx(8.0)
+    assert heard["matches"][0]["uri"] == str(paths[2])
+    assert heard["matches"][0]["offset_s"] == pytest.approx(5.0, abs=0.25)
 
 
 def test_new_tracks_answer_without_a_restart(client: Client, folder: Path, paths: list[Path]) -> None:
