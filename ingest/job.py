@@ -62,9 +62,9 @@ class Job:
         """Do what the action says."""
         match self.config.action:
             case "promote":
-                self._switch(to_promote(self.stores.catalog))
+                self._switch(to_promote(self.stores.catalog, self.stores.vectors))
             case "rollback":
-                self._switch(to_roll_back_to(self.stores.catalog))
+                self._switch(to_roll_back_to(self.stores.catalog, self.stores.vectors))
             case "delete":
                 self._delete(to_delete(self.config.delete, self.stores.catalog))
             case "restore":

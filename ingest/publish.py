@@ -11,14 +11,16 @@ from ingest.stores.removal import drop_superseded
 def publish(generation: Generation, catalog: CatalogStore, vectors: Vectors) -> int:
     """Make what is loaded answer; the first generation of a catalogue becomes the active one. How many tracks changed.
 
-    A generation beside an active one is only made ready: promoting it is a decision of its own.
+    A generation beside an active one is only made ready: promoting it is a decision of its own. It takes the place of
+    one of the same encoder whose collection is gone.
     """
     active = catalog.active_generation()
-    if active is not None and active.generation_id != generation.generation_id:
+    replaces = active is None or _is_lost(active, generation, vectors)
+    if active is not None and active.generation_id != generation.generation_id and not replaces:
         catalog.mark_ready(generation.generation_id)
         return 0
     changed = catalog.publish(generation.generation_id)
-    if active is None:
+    if replaces:
         activate(generation, catalog, vectors)
     drop_superseded(generation, catalog, vectors)
     return changed
@@ -33,18 +35,23 @@ def activate(generation: Generation, catalog: CatalogStore, vectors: Vectors) ->
         return  # nothing of ours goes by the alias
 
 
-def to_promote(catalog: CatalogStore) -> Generation:
+def to_promote(catalog: CatalogStore, vectors: Vectors) -> Generation:
     """The newest generation that is ready. Raises PreflightError if there is none."""
-    return _newest(catalog, "ready", "no generation is ready to be promoted: run with the new encoder first")
+    return _newest(catalog, vectors, "ready", "no generation is ready to be promoted: run with the new encoder first")
 
 
-def to_roll_back_to(catalog: CatalogStore) -> Generation:
+def to_roll_back_to(catalog: CatalogStore, vectors: Vectors) -> Generation:
     """The newest generation that answered before. Raises PreflightError if there is none."""
-    return _newest(catalog, "retired", "no earlier generation is left to roll back to")
+    return _newest(catalog, vectors, "retired", "no earlier generation is left to roll back to")
 
 
-def _newest(catalog: CatalogStore, state: str, otherwise: str) -> Generation:
-    found = [generation for generation in catalog.generations() if generation.state == state]
+def _is_lost(active: Generation, generation: Generation, vectors: Vectors) -> bool:
+    return active.encoder == generation.encoder and not vectors.exists(active.collection)
+
+
+def _newest(catalog: CatalogStore, vectors: Vectors, state: str, otherwise: str) -> Generation:
+    states = [generation for generation in catalog.generations() if generation.state == state]
+    found = [generation for generation in states if vectors.exists(generation.collection)]
     if not found:
         raise PreflightError(f"catalogue {catalog.name}: {otherwise}")
     return found[-1]

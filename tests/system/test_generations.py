@@ -85,7 +85,7 @@ def test_a_second_generation_waits_until_it_is_promoted_and_can_be_rolled_back(s
     shop.fill(first)
     assert publish(first, shop.catalog, shop.vectors) == 2
     with pytest.raises(PreflightError, match="no generation is ready"):
-        to_promote(shop.catalog)
+        to_promote(shop.catalog, shop.vectors)
 
     shop.embed("new", {"a": "1", "b": "1"})
     second = shop.generation("new", "second")
@@ -96,9 +96,9 @@ def test_a_second_generation_waits_until_it_is_promoted_and_can_be_rolled_back(s
 
     for encoder in ("old", "new"):
         shop.embed(encoder, {"a": "2", "b": "1", "c": "1"})
-    shop.switch(to_promote(shop.catalog))
+    shop.switch(to_promote(shop.catalog, shop.vectors))
     assert _answers(shop) == ("second", {"a", "b", "c"}, 3 * SEGMENTS)
-    shop.switch(to_roll_back_to(shop.catalog))
+    shop.switch(to_roll_back_to(shop.catalog, shop.vectors))
     assert _answers(shop) == ("first", {"a", "b", "c"}, 3 * SEGMENTS)
 
 
@@ -153,10 +153,10 @@ def test_deleted_tracks_leave_both_sides(shop: Shop) -> None:
     assert sorted(shop.catalog.lookup([1, 2, 3])) == [2, 3]
     for generation in (first, second):
         assert shop.vectors.count(generation.collection) == 2 * SEGMENTS
-    shop.switch(to_promote(shop.catalog))
+    shop.switch(to_promote(shop.catalog, shop.vectors))
     delete_tracks([2], shop.catalog, shop.vectors)
     assert (shop.vectors.count("second"), shop.vectors.count("first")) == (SEGMENTS, SEGMENTS)
-    shop.switch(to_roll_back_to(shop.catalog))
+    shop.switch(to_roll_back_to(shop.catalog, shop.vectors))
     assert shop.vectors.count("first") == SEGMENTS and sorted(shop.catalog.lookup([1, 2, 3])) == [3]
 
 
@@ -217,3 +217,18 @@ def test_what_was_deleted_comes_back_with_the_next_run(shop: Shop) -> None:
     shop.fill(first)
     publish(first, shop.catalog, shop.vectors)
     assert _answers(shop) == ("first", {"a"}, SEGMENTS)
+
+
+def test_a_collection_that_is_gone_is_replaced(shop: Shop) -> None:
+    """What the lake fills anew answers at once, where what answered is lost; nothing is rolled back to the lost one."""
+    shop.embed("old", {"a": "1", "b": "1"})
+    first = shop.generation("old", "first")
+    shop.fill(first)
+    publish(first, shop.catalog, shop.vectors)
+    shop.vectors.drop("first")
+    second = shop.generation("old", "second")
+    shop.fill(second)
+    publish(second, shop.catalog, shop.vectors)
+    assert _answers(shop) == ("second", {"a", "b"}, 2 * SEGMENTS)
+    with pytest.raises(PreflightError, match="no earlier generation"):
+        to_roll_back_to(shop.catalog, shop.vectors)
