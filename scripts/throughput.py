@@ -101,19 +101,34 @@ def _run(config: ThroughputConfig) -> None:
     found: list[Marginal] = []
     with TemporaryDirectory(prefix="refrain-throughput-") as name:
         folder = Path(name)
+        jobs = Jobs(folder, {form: write_sources(folder / form, form) for form in config.forms})
         for form in config.forms:
-            sources = write_sources(folder / form, form)
-            decode_s = decoding_s_an_hour(sources)
+            decode_s = decoding_s_an_hour(jobs.sources[form])
             for cores in [1, 2] if config.one_core and form == config.forms[0] else [2]:
-                jobs = [_measured(folder, sources, hours, cores) for hours in config.hours]
-                found.append(marginal(form, cores, jobs, decode_s))
+                done = [jobs.over(form, hours, cores) for hours in config.hours]
+                found.append(marginal(form, cores, done, decode_s))
                 print(found[-1], file=sys.stderr)
-        grown = [_measured(folder, list((folder / config.forms[0]).iterdir()), hours) for hours in config.growing]
+        grown = [jobs.over(config.forms[0], hours) for hours in config.growing]
         long = [_measured(folder, [long_file(folder / f"{hours}.wav", hours)]) for hours in config.files]
     body = "\n".join([table(found, config.hours), *growth(grown), *memory(config.files, long)])
     print(body)
     if config.write:
         write_section(TITLE, "python -m scripts.throughput write=true", body)
+
+
+@dataclass
+class Jobs:
+    """Jobs over the sources of each form, each run once."""
+
+    folder: Path
+    sources: dict[str, list[Path]]
+    done: dict[tuple[str, float, int], Job] = field(default_factory=dict)
+
+    def over(self, form: str, hours: float, cores: int = 2) -> Job:
+        key = form, hours, cores
+        if key not in self.done:
+            self.done[key] = _measured(self.folder, self.sources[form], hours, cores)
+        return self.done[key]
 
 
 def write_sources(folder: Path, form: str) -> list[Path]:
