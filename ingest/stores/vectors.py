@@ -144,7 +144,7 @@ class Vectors:
     def flush(self, collection: str) -> None:
         """Make what was written durable and indexed; call it once, at the end of a load."""
         self._ask("flush", collection, timeout=FLUSH_S)
-        settle(f"{self._connection.name}: {collection} is not indexed", lambda: self._unindexed(collection))
+        settle(f"{self._connection.name}: {collection} is not indexed", lambda: self._indexing(collection))
 
     def search(self, collection: str, queries: Floats, k: int, *, strong: bool = False) -> SearchHits:
         """The k nearest stored vectors of each query, in one batched request.
@@ -238,9 +238,10 @@ class Vectors:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _unindexed(self, collection: str) -> int:
-        """Rows that wait for the index."""
-        return int(self._ask("describe_index", collection, VECTOR_FIELD).get("pending_index_rows", 0))
+    def _indexing(self, collection: str) -> str:
+        """How far that is, or nothing when it is done."""
+        told = self._ask("describe_index", collection, VECTOR_FIELD)
+        return str(told) if told.get("pending_index_rows") else ""
 
     def _stored_rows(self, rows: Sequence[dict[str, Any]]) -> StoredRows:
         if not rows:
