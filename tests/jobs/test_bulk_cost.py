@@ -17,19 +17,15 @@ from scripts.scale import ENCODER
 LOADING = Loading(rows_s=90.0, index_s=59.0, verify_s=1.25, activate_s=0.05, cpu_s=75.0, vectors=7, self_recall=0.995)
 
 
-def cost(way: bulk_cost.Way, **loading: object) -> Cost:
-    peaks = (Peak(3 * 10**8, 10**8), Peak(5 * 10**9, 4 * 10**9), Peak(2 * 10**8, 10**8))
-    return Cost(way, LOADING, 600.0, *peaks)
-
-
 def test_a_row_a_measure_and_a_column_a_way() -> None:
     """Every figure stands where its name says, in minutes from a minute on."""
-    config = BulkCostConfig(7, "HNSW", "sqlite", ["import", "upsert"], write=False)
-    lines = list(bulk_cost.lines(config, [cost("import"), cost("upsert")]))
+    config = BulkCostConfig(7, "HNSW", "sqlite", [1_000, 2_000], upsert=True, write=False)
+    peaks = (Peak(3 * 10**8, 10**8), Peak(5 * 10**9, 4 * 10**9), Peak(2 * 10**8, 10**8))
+    lines = list(bulk_cost.lines(config, [Cost(way, LOADING, 600.0, *peaks) for way in config.ways]))
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
-    assert cells[0] == ["", "import", "upsert"]
+    assert cells[0] == ["", "import, 1,000 rows a file", "import, 2,000 rows a file", "upsert"]
     assert [row[1] for row in cells[1:7]] == ["1.5 min", "59 s", "1.2 s", "0.05 s", "10.0 min", "1.2 min"]
-    assert [row[2] for row in cells[7:]] == ["5,000 MB", "4,000 MB", "200 MB", "100 MB", "7", "99.5%"]
+    assert [row[3] for row in cells[7:]] == ["5,000 MB", "4,000 MB", "200 MB", "100 MB", "7", "99.5%"]
     assert "the server held 300 MB" in lines[0]
 
 
@@ -48,7 +44,7 @@ def test_the_lake_holds_what_the_ledger_says(tmp_path: Path) -> None:
 
 def test_a_wrong_option_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is started for it."""
-    assert main(["ways=[insert]"]) == 2
+    assert main(["metadata=postgres"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
@@ -58,8 +54,8 @@ def test_a_wrong_option_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("metadata", ["sqlite", "mysql"])
 def test_both_ways_are_measured(metadata: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Either way ends with all vectors, and a sample of them finds itself."""
-    assert main(["vectors=3000", f"metadata={metadata}"]) == 0
+    assert main(["vectors=3000", "import_rows=[2000]", f"metadata={metadata}"]) == 0
     told = capsys.readouterr().out
-    assert "|  | import | upsert |" in told
+    assert "|  | import, 2,000 rows a file | upsert |" in told
     assert "| vectors held | 3,000 | 3,000 |" in told
     assert "| self-recall | 100.0% | 100.0% |" in told
