@@ -94,10 +94,10 @@ def main(arguments: Sequence[str]) -> int:
     if arguments[:1] == [ONE]:
         print(json.dumps(asdict(run_job(Path(arguments[1]), Path(arguments[2]), float(arguments[3])))))
         return 0
-    return exit_code("throughput", lambda: _run(compose("throughput", arguments, ThroughputConfig)))
+    return exit_code("throughput", lambda: _run(compose("throughput", arguments, ThroughputConfig), arguments))
 
 
-def _run(config: ThroughputConfig) -> None:
+def _run(config: ThroughputConfig, arguments: Sequence[str]) -> None:
     found: list[Marginal] = []
     with TemporaryDirectory(prefix="refrain-throughput-") as name:
         folder = Path(name)
@@ -113,7 +113,7 @@ def _run(config: ThroughputConfig) -> None:
     body = "\n".join([table(found, config.hours), *growth(grown), *memory(config.files, long)])
     print(body)
     if config.write:
-        write_section(TITLE, "python -m scripts.throughput write=true", body)
+        write_section(TITLE, " ".join(["python -m scripts.throughput", *arguments]), body)
 
 
 @dataclass
