@@ -15,12 +15,15 @@ def publish(generation: Generation, catalog: CatalogStore, vectors: Vectors) -> 
     one of the same encoder whose collection is gone.
     """
     active = catalog.active_generation()
-    replaces = active is None or _is_lost(active, generation, vectors)
-    if active is not None and active.generation_id != generation.generation_id and not replaces:
+    if active is None or active.generation_id == generation.generation_id:
+        takes_over = active is None
+    elif _is_lost(active, generation, vectors):
+        takes_over = True
+    else:
         catalog.mark_ready(generation.generation_id)
         return 0
     changed = catalog.publish(generation.generation_id)
-    if replaces:
+    if takes_over:
         activate(generation, catalog, vectors)
     drop_superseded(generation, catalog, vectors)
     return changed
