@@ -57,14 +57,15 @@ def fill(
 ) -> Iterator[int]:
     """Upsert what is done and not yet loaded; yields the number of vectors after each batch.
 
-    The ledger's loads follow the upsert, so a batch that was interrupted is upserted again, under the same keys.
+    The ledger's loads follow the upsert, so a batch that was interrupted is upserted again, under the same keys. The
+    flush follows them all: a collection that was never published is flushed although nothing was left to load.
     """
     batch: list[Load] = []
     for batch in batches(catalog.to_load(generation.generation_id), batch_vectors):
         _upsert(batch, generation, vectors, lake)
         catalog.mark_loaded(generation.generation_id, {load.recording_id: load.segments for load in batch})
         yield sum(load.segments for load in batch)
-    if batch:
+    if batch or generation.state == "filling":
         vectors.flush(generation.collection)
 
 

@@ -112,6 +112,26 @@ def test_a_collection_that_lost_vectors_is_not_published(shop: Shop) -> None:
         verify(first, shop.catalog, shop.vectors)
 
 
+def test_a_fill_that_was_killed_before_its_flush_is_flushed_by_the_next(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything stands as loaded then, and yet the collection is flushed; once it is published no more."""
+    flushed: list[str] = []
+    monkeypatch.setattr(shop.vectors, "flush", flushed.append)
+    shop.embed("old", {"a": "1"})
+    first = shop.generation("old", "first")
+    killed = fill(first, shop.catalog, shop.vectors, shop.lake, batch_vectors=2 * SEGMENTS)
+    assert (next(killed), flushed) == (SEGMENTS, [])
+    killed.close()
+    shop.fill(first)
+    assert flushed == ["first"]
+    publish(first, shop.catalog, shop.vectors)
+    published = shop.catalog.active_generation()
+    assert published is not None
+    shop.fill(published)
+    assert flushed == ["first"]
+
+
 def test_loading_again_what_was_loaded_but_not_recorded_changes_nothing(shop: Shop) -> None:
     """A kill between the upsert and the ledger's row: the second load writes the same keys."""
     shop.embed("old", {"a": "1", "b": "1"})
