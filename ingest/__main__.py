@@ -124,7 +124,7 @@ def run(config: IngestConfig, stop: StopSignal, job: Job | None) -> int:
 def _ray_job(config: IngestConfig) -> Job:
     if config.compute.address == "local":
         ray_environment.prepare()
-    from ingest.job import run as run_job  # brings Ray and torch, which the other actions do not wait for
+    from ingest.job import run as run_job  # brings Ray, which the other actions do not wait for
 
     return run_job
 

@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 
 from ingest.fingerprint import Embeddings
-from ingest.fingerprint.embedder import Embedder
 from ingest.rows import EMBEDDED_SCHEMA, table
 
 
@@ -20,6 +19,8 @@ class EmbedWindows:
     """
 
     def __init__(self, weights: str | None, checksum: str, device: str, threads: int, silence_dbfs: float) -> None:
+        from ingest.fingerprint.embedder import Embedder  # and torch, which driver and other actors do without
+
         path = Path(weights) if weights else None
         self.embedder = Embedder.load(path, device=device, threads=threads, silence_dbfs=silence_dbfs)
         if self.embedder.checksum != checksum:

@@ -84,10 +84,17 @@ def test_ray_serve_is_never_taken_for_ours() -> None:
     assert not offenders([path for path in ours if path.parts[0] != "serve"], "ray.serve")
 
 
-@pytest.mark.parametrize("package", ["ingest.fingerprint", "ingest.stores"])
-def test_a_fresh_interpreter_stays_light(package: str) -> None:
-    """Importing a half of the library loads neither Ray nor Hydra nor torch, through whatever it imports in turn."""
-    code = f"import sys, {package}; print(sorted({{'ray', 'hydra', 'torch'}} & set(sys.modules)))"
+@pytest.mark.parametrize(
+    ("package", "heavy"),
+    [
+        ("ingest.fingerprint", {"ray", "hydra", "torch"}),
+        ("ingest.stores", {"ray", "hydra", "torch"}),
+        ("ingest.job", {"torch", "serve"}),
+    ],
+)
+def test_a_fresh_interpreter_stays_light(package: str, heavy: set[str]) -> None:
+    """A half of the library loads neither Ray nor Hydra nor torch, and the driver no torch, through any import."""
+    code = f"import sys, {package}; print(sorted({heavy!r} & set(sys.modules)))"
     process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert process.stdout.strip() == "[]"
 
