@@ -5,7 +5,7 @@ from typing import NotRequired, TypedDict
 
 class TrackFields(TypedDict):
     track_id: int
-    uri: str
+    uri: str | None  # null, as all names, in a degraded answer
     title: str | None
     artist: str | None
     album: str | None
@@ -49,6 +49,7 @@ class Query(TypedDict):
 class Identification(TypedDict):
     query: Query
     matches: list[Match]
+    degraded: NotRequired[bool]  # the metadata store is away
     timings_ms: dict[str, float]
 
 

@@ -41,6 +41,8 @@ class ApiReplica:
             lambda: open_vectors(config.vectors, config.home_path),
             self._encoder,
             config.matching.settings(),
+            config.lookups,
+            config.health,
         )
         service = QueryService(config, catalog, self._encoder, generations)
         return build_api(

@@ -41,6 +41,24 @@ class MatchingConfig:
 
 
 @dataclass
+class LookupConfig:
+    """How tracks are looked up."""
+
+    published_tracks: int  # of a catalogue whose ids are kept in memory
+    degraded_s: float  # that queries are answered without names while the metadata store is away
+    cached_tracks: int  # whose names are kept
+    cache_s: float
+
+
+@dataclass
+class HealthConfig:
+    """When something counts as away."""
+
+    failures: int  # in a row
+    timeout_s: float  # of a look
+
+
+@dataclass
 class BoundsConfig:
     """What one caller, and all callers together, may ask of the service."""
 
@@ -115,6 +133,8 @@ class ServeConfig:
     encoder: ServedEncoder
     vectors: VectorsConfig
     metadata: MetadataConfig
+    lookups: LookupConfig
+    health: HealthConfig
     matching: MatchingConfig
     bounds: BoundsConfig
     resources: ResourcesConfig
@@ -142,13 +162,20 @@ def check(config: ServeConfig) -> None:
         (config.bounds, ("listeners", "listen_s", "listen_look_s", "listen_idle_s", "listen_message_kib")),
         (config.resources, ("object_store_mib", "api_replicas", "api_cpus", "embed_replicas", "embed_cpus")),
         (config.matching, ("hits", "max_searched")),
+        (config.lookups, ("cached_tracks", "cache_s")),
+        (config.health, ("failures", "timeout_s")),
         (config, ("poll_s",)),
     ):
         for name in names:
             if getattr(section, name) <= 0:
                 raise ConfigurationError(f"{name}={getattr(section, name)} must be positive")
-    if config.bounds.waiting < 0:
-        raise ConfigurationError(f"bounds.waiting={config.bounds.waiting} must not be negative")
+    for section, names in (
+        (config.bounds, ("waiting",)),
+        (config.lookups, ("published_tracks", "degraded_s")),
+    ):
+        for name in names:
+            if getattr(section, name) < 0:
+                raise ConfigurationError(f"{name}={getattr(section, name)} must not be negative")
     _check_batch(config)
 
 

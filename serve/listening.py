@@ -16,6 +16,7 @@ from av.audio.resampler import AudioResampler
 
 from ingest.fingerprint import SAMPLE_RATE, Embeddings
 from serve.config import BoundsConfig
+from serve.directory import nameless
 from serve.encoders import EmbedJob
 from serve.gate import Gate
 from serve.problems import DeadlineExceeded
@@ -121,4 +122,7 @@ class Listener:
             if not deadline.expired():
                 raise
             raise DeadlineExceeded(f"no answer within {self._bounds.deadline_s:g} s") from None
-        return Heard(heard_s=heard_s, matches=[match_of(match, 0.0) for match in found], enough=enough)
+        degraded = nameless(match.track for match in found)
+        return Heard(
+            heard_s=heard_s, matches=[match_of(match, 0.0) for match in found], enough=enough, degraded=degraded
+        )

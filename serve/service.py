@@ -2,7 +2,7 @@
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from fractions import Fraction
@@ -13,13 +13,15 @@ from ingest.fingerprint import Embeddings, SilentAudio
 from ingest.stores import CatalogCounts
 from serve.clip import Clip, read_clip
 from serve.config import ServeConfig
+from serve.directory import nameless
 from serve.encoders import EmbedJob, ratio_of
 from serve.gate import Gate
-from serve.generation import OK, Generations
+from serve.generation import Generations
 from serve.listening import Listeners
 from serve.problems import DeadlineExceeded
 from serve.recogniser import STAGES, Recogniser, TrackMatch
 from serve.schema import Health, Identification, Info, Query, Stretch
+from serve.standing import DEGRADED, OK, UNREADY
 from serve.stopwatch import Stopwatch
 from serve.timelines import Timelines
 from serve.tracks import BrowsedCatalog, Tracks
@@ -117,6 +119,7 @@ class QueryService:
         return Identification(
             query=query_of(clip),
             matches=[match_of(match, clip.start_s) for match in found],
+            degraded=self._generations.directory.degraded or nameless(match.track for match in found),
             timings_ms=watch.timings_ms(*STAGES),
         )
 
@@ -127,7 +130,7 @@ class QueryService:
 
     def _variants(
         self, clip: Clip, recogniser: Recogniser, watch: Stopwatch, loop: asyncio.AbstractEventLoop
-    ) -> Iterator[Variant]:
+    ) -> list[Variant]:
         """Retuned readings, embedded when the matcher (in its thread) asks for them."""
 
         def embed(ratio: Fraction) -> Embeddings:
@@ -135,7 +138,7 @@ class QueryService:
             with watch.stage("embed"):
                 return asyncio.run_coroutine_threadsafe(self._encoder.embed(job), loop).result()
 
-        return ((float(ratio), functools.partial(embed, ratio)) for ratio in self._ratios)
+        return [(float(ratio), functools.partial(embed, ratio)) for ratio in self._ratios]
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -167,9 +170,8 @@ class QueryService:
 
     def readiness(self) -> Health:
         """Whether a query would be answered, and what stands in the way."""
-        checks = dict(self._generations.checks)
-        ready = self._generations.ready
-        return Health(status=OK if ready else "not ready", checks=checks)
+        status = OK if self._generations.ready else UNREADY
+        return Health(status=DEGRADED if self._generations.degraded else status, checks=self._generations.checks)
 
 
 def query_of(clip: Clip) -> Query:

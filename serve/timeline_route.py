@@ -135,6 +135,7 @@ async def _lines(
     except CallerGone:
         return
     except RefrainError as error:
+        await source.aclose()
         yield _line(problem_of(request, error))
 
 

@@ -12,6 +12,7 @@ from typing import IO, Any, Protocol, TypeVar, cast
 from ingest.fingerprint import Embeddings, SilentAudio
 from ingest.fingerprint.audio import Source
 from serve.config import BoundsConfig
+from serve.directory import nameless
 from serve.encoders import EmbedJob
 from serve.gate import Gate
 from serve.problems import DeadlineExceeded
@@ -74,6 +75,7 @@ class Following:
         self._recording = Recording(source, window_s=bounds.timeline_window_s, max_s=bounds.timeline_s)
         self._windows: Iterator[Pcm] | None = iter(self._recording)
         self._audible = False
+        self._degraded = False
         self._busy: Future[Any] | None = None
 
     async def next(self) -> list[Segment] | None:
@@ -85,11 +87,13 @@ class Following:
             return None
         try:
             async with asyncio.timeout_at(self._deadline) as deadline:
-                return [segment_of(found) for found in await self._step(self._windows)]
+                found = await self._step(self._windows)
         except TimeoutError:
             if not deadline.expired():
                 raise
             raise DeadlineExceeded(f"no end within {self._limit_s:g} s") from None
+        self._degraded = self._degraded or nameless(segment.track for segment in found)
+        return [segment_of(segment) for segment in found]
 
     async def _step(self, windows: Iterator[Pcm]) -> list[TrackSegment]:
         window = await self._in_thread(partial(self._decoded, windows))
@@ -119,7 +123,7 @@ class Following:
     def end(self) -> TimelineEnd:
         """What is told when all segments are."""
         query = Query(duration_s=round(self._recording.duration_s, 3))
-        return TimelineEnd(query=query, timings_ms=self._watch.timings_ms(*STAGES))
+        return TimelineEnd(query=query, degraded=self._degraded, timings_ms=self._watch.timings_ms(*STAGES))
 
     def close(self) -> None:
         """The file is closed as soon as no thread reads it any more: a thread cannot be stopped."""

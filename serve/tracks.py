@@ -69,6 +69,7 @@ class Tracks:
             raise self._unknown(track_id)
         with catalog.lock():
             catalog.remove_tracks([track_id])
+            self._generations.directory.withdraw(track_id)
             drop_removed(catalog, self._generations.vectors())
 
     def _unknown(self, track_id: int) -> UnknownTrack:

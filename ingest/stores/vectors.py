@@ -226,8 +226,9 @@ class Vectors:
         fields = self._ask("describe_collection", collection)["fields"]
         return int(next(field["params"]["dim"] for field in fields if field["name"] == VECTOR_FIELD))
 
-    def server_version(self) -> str:
-        return str(self._ask("get_server_version"))
+    def server_version(self, timeout_s: float | None = None) -> str:
+        limits: dict[str, Any] = {} if timeout_s is None else {"timeout": timeout_s}
+        return str(self._ask("get_server_version", **limits))
 
     def close(self) -> None:
         self._connection.close()

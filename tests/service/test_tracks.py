@@ -28,7 +28,7 @@ from serve.tracks import Tracks
 from tests.service.live import serving
 from tests.service.sounds import wav
 from tests.service.test_api import problem
-from tests.service.world import COLLECTION, World
+from tests.service.world import COLLECTION, World, config
 from tests.stores.rows import random_peaks
 
 
@@ -131,7 +131,8 @@ def test_a_deletion_on_real_stores(tmp_path: Path, catalog: CatalogStore) -> Non
                 raise VectorStoreError("Milvus is away")
             return vectors
 
-        generations = Generations(catalog, opened, LocalEncoder(EncoderSet([SpectralEmbedder()])), MatcherSettings())  # type: ignore
+        encoder, made = LocalEncoder(EncoderSet([SpectralEmbedder()])), config()
+        generations = Generations(catalog, opened, encoder, MatcherSettings(), made.lookups, made.health)  # type: ignore
         tracks = Tracks(catalog, generations)
         with catalog.lock(), pytest.raises(CatalogLocked):
             asyncio.run(tracks.delete(1))
