@@ -37,6 +37,18 @@ def clip(world: World) -> bytes:
     return wav(noisy(world.clip(2, 17.3, 8.0)))
 
 
+def matches(client: httpx.Client, upload: bytes) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = client.post("/v1/identify", content=upload).json()["matches"]
+    return found
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def problem(response: httpx.Response, status: int, code: str) -> str:
     """The detail of a response that must be this problem."""
     assert response.status_code == status, response.text
@@ -199,38 +211,6 @@ def test_lost_stores_are_a_503_that_may_be_repeated(clip: bytes) -> None:
         world.vectors.away = False
         world.catalog.failure = MetadataError("MySQL at db:3306 does not answer")
         assert "db:3306" in problem(client.get("/v1/tracks/1"), 503, "metadata_store")
-
-
-def test_without_the_metadata_store_answers_come_without_names(clip: bytes) -> None:
-    """A query is answered with id, place and confidence, flagged; readiness says so, and both recover by themselves."""
-    world = World.with_songs()
-    with serving(world.api("lookups.cache_s=0.01")) as client:
-        whole = client.post("/v1/identify", content=clip).json()
-        world.catalog.failure = MetadataError("MySQL at db:3306 does not answer")
-        eventually(lambda: client.get("/readyz").json()["status"] == "degraded")
-        response = client.post("/v1/identify", content=clip)
-        assert response.json()["degraded"] is True
-        assert response.headers["refrain-degraded"] == "metadata_store"
-        named = {"uri": None, "title": None, "artist": None, "album": None, "isrc": None}
-        assert response.json()["matches"] == [match | named for match in whole["matches"]]
-        ready = client.get("/readyz")
-        assert (ready.status_code, ready.json()["checks"]["generation"]) == (200, "ok")
-        assert "without names" in ready.json()["checks"]["metadata"]
-        world.catalog.failure = None
-        eventually(lambda: client.get("/readyz").json()["status"] == "ok")
-        assert client.post("/v1/identify", content=clip).json()["matches"] == whole["matches"]
-
-
-def matches(client: httpx.Client, upload: bytes) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = client.post("/v1/identify", content=upload).json()["matches"]
-    return found
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_a_service_that_knows_no_generation_is_not_ready(clip: bytes) -> None:
