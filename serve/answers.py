@@ -69,6 +69,14 @@ class Segment(Sound):
     alternatives: list[Sound]
 
 
+class Answering(TypedDict):
+    min_confidence: float | None
+    hits: int
+    max_searched: int
+    search_params: dict[str, float]
+    tuned: list[str]
+
+
 class Info(TypedDict):
     version: str
     catalog: str
@@ -79,4 +87,5 @@ class Info(TypedDict):
     tracks: int
     segments: int
     hours: float
+    answering: Answering | None
     limits: dict[str, float]

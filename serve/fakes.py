@@ -1,9 +1,10 @@
 """Small stand-ins that behave like the real parts, for tests and for trying things out: no model, no server."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -100,6 +101,12 @@ class MemoryVectors:
             np.concatenate([old.vectors, stored.vectors]),
             np.concatenate([old.peaks, stored.peaks]),
         )
+
+    def with_search_params(self, params: Mapping[str, Any]) -> "MemoryVectors":
+        """Exhaustive search has none; `absurd` fails as one that an index does not know."""
+        if "absurd" in params:
+            raise VectorStoreError("the vectors in memory: absurd")
+        return self
 
     def search(self, collection: str, queries: Floats, k: int) -> SearchHits:
         stored = self._stored(collection)

@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy as np
 
 from ingest.stores import Generation, InfrastructureError
 from ingest.stores.removal import RemovableVectors
@@ -16,6 +18,7 @@ from serve.matching import MatcherSettings
 from serve.problems import NotReady, Overloaded, ServiceError
 from serve.recogniser import Recogniser, VectorSearch
 from serve.standing import OK, Standing
+from serve.tuning import Tuning
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +27,8 @@ class LoadableVectors(VectorSearch, RemovableVectors, Protocol):
     """The vector store as a generation is prepared on it."""
 
     def load(self, collection: str) -> None: ...
+
+    def with_search_params(self, params: Mapping[str, Any]) -> VectorSearch: ...
 
     def server_version(self, timeout_s: float | None = None) -> str: ...
 
@@ -49,7 +54,8 @@ class CannotServe(Exception):
 class Generations:
     """The generation that answers; a request takes `serving()` once and keeps to it.
 
-    A new one is prepared first (its encoder is there, its collection is loaded) and then replaces the old one in one
+    A new one is prepared first (its encoder is there, its collection is loaded and can be searched as it is tuned) and
+    then replaces the old one in one
     assignment. One that cannot be prepared is tried again at every look, while the old one goes on answering.
     """
 
@@ -137,6 +143,8 @@ class Generations:
         serving = self._recogniser.generation if self._recogniser else None
         if generation and (generation != serving or (self._stale and reached)):
             await self._switch(generation)
+        elif generation and not self._stale:
+            self._generation = OK  # also where one that cannot be served was pointed at meanwhile
         for name, state in self.checks.items():
             if state not in (OK, before[name]):
                 logger.warning("%s: %s", name, state)
@@ -159,13 +167,18 @@ class Generations:
         if generation.encoder not in known:
             ours = ", ".join(sorted(checksum[:12] for checksum in known))
             raise CannotServe(f"encoder {generation.encoder[:12]} made it, and this service has {ours}")
-        vectors = await asyncio.to_thread(self.vectors)
-        await asyncio.to_thread(vectors.load, generation.collection)
+        return await asyncio.to_thread(self._made, generation)
+
+    def _made(self, generation: Generation) -> Recogniser:
+        vectors = self.vectors()
+        vectors.load(generation.collection)
         try:
-            guarded = GuardedVectors(vectors, self._store)
-            return Recogniser(guarded, self.directory, generation, self._settings)
-        except ValueError as error:  # of Calibration.from_dict
+            tuned = vectors.with_search_params(Tuning.from_dict(generation.tuning).search_params)
+            recogniser = Recogniser(GuardedVectors(tuned, self._store), self.directory, generation, self._settings)
+        except ValueError as error:  # of Calibration.from_dict and Tuning.from_dict
             raise CannotServe(str(error)) from error
+        tuned.search(generation.collection, np.eye(1, generation.dim, dtype=np.float32), recogniser.settings.hits)
+        return recogniser
 
     async def _look_at_vectors(self) -> bool:
         """Whether it is there now."""

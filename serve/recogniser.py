@@ -17,6 +17,7 @@ from serve.matching import Calibration, Catalogue, Listening, MatcherSettings, Q
 from serve.matching import Match as Alignment
 from serve.matching.timeline import Segment, Sound, Timeline, TimelineSettings
 from serve.stopwatch import Stopwatch
+from serve.tuning import Tuning
 
 Floats = npt.NDArray[np.float32]
 Keys = npt.NDArray[np.int64]
@@ -79,7 +80,8 @@ class Recogniser:
         settings: MatcherSettings | None = None,
     ) -> None:
         self.generation = generation
-        self.settings = settings or MatcherSettings()
+        self.tuning = Tuning.from_dict(generation.tuning)
+        self.settings = self.tuning.settings(settings or MatcherSettings())
         self.calibration = (
             Calibration.from_dict(generation.calibration) if generation.calibration else Calibration.shipped()
         )
@@ -97,8 +99,8 @@ class Recogniser:
     ) -> list[TrackMatch]:
         """Best first; empty when the clip is of nothing in the catalogue. Raises what the stores raise.
 
-        `min_confidence` stands in for the calibration's threshold. Where a recording was replaced or deleted since the
-        last look at what is published, that is looked at again and the clip is matched once more.
+        `min_confidence` stands in for the threshold, tuned or of the calibration. Where a recording was replaced or
+        deleted since the last look at what is published, that is looked at again and the clip is matched once more.
         """
         watch = watch or Stopwatch()
         for is_last in (False, True):
@@ -111,7 +113,7 @@ class Recogniser:
                     calibration=self.calibration,
                     settings=self.settings,
                     variants=variants,
-                    threshold=min_confidence,
+                    threshold=self.tuning.min_confidence if min_confidence is None else min_confidence,
                     limit=limit,
                 )
             watch.deduct("match", watch.spent_s("search", "lookup", "embed") - before)
@@ -121,6 +123,11 @@ class Recogniser:
             with watch.stage("lookup"), suppress(MetadataError):
                 self._tracks.look()
         return told
+
+    def threshold(self, clip_s: float) -> float:
+        """The confidence from which on a clip of this length is answered."""
+        tuned = self.tuning.min_confidence
+        return self.calibration.threshold(clip_s) if tuned is None else tuned
 
     def following(self, watch: Stopwatch, min_confidence: float | None = None) -> TrackTimeline:
         """For one long recording."""
@@ -138,13 +145,13 @@ class TrackListening:
     """A `Listening` that tells tracks. Raises what the stores raise; not to be shared between threads."""
 
     def __init__(self, recogniser: Recogniser, reach: _Reach) -> None:
-        self._reach, self._calibration = reach, recogniser.calibration
+        self._reach, self._threshold = reach, recogniser.threshold
         self._listening = Listening(reach.catalogue(), calibration=recogniser.calibration, settings=recogniser.settings)
 
     def hear(self, query: Query, limit: int = 5) -> tuple[list[TrackMatch], bool]:
         """Of the clip so far, from its first sample: the matches that are accepted, and whether to stop listening."""
         verdict = self._listening.hear(query)
-        least = self._calibration.threshold(max(verdict.heard_s, 0.1))
+        least = self._threshold(max(verdict.heard_s, 0.1))
         accepted = [match for match in verdict.matches if match.confidence >= least][:limit]
         return self._reach.track_matches(accepted), verdict.enough
 

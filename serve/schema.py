@@ -196,6 +196,16 @@ class Duplicates(BaseModel):
     duplicates: list[TrackAnswer]
 
 
+class Answering(BaseModel):
+    """By what clips are answered: the configuration, or what `python -m serve.tune` says in its place."""
+
+    min_confidence: float | None = Field(description="None: the calibration's threshold for the length of a clip.")
+    hits: int = Field(description="Asked for each query embedding.")
+    max_searched: int = Field(description="Query embeddings searched of one clip, at most.")
+    search_params: dict[str, float] = Field(description="Of the index, beside the configured ones.")
+    tuned: list[str] = Field(description="Those of them that the configuration does not say.")
+
+
 class Info(BaseModel):
     """What is being served."""
 
@@ -208,6 +218,7 @@ class Info(BaseModel):
     tracks: int = Field(description="Tracks that can answer.")
     segments: int = Field(description="Embeddings stored.")
     hours: float = Field(description="Audio ingested.")
+    answering: Answering | None = Field(description="None without a generation.")
     limits: dict[str, float] = Field(description="Bounds on one request.")
 
 

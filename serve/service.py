@@ -25,7 +25,7 @@ from serve.standing import DEGRADED, OK, UNREADY
 from serve.stopwatch import Stopwatch
 from serve.timelines import Timelines
 from serve.tracks import BrowsedCatalog, Tracks
-from serve.wire import match_of
+from serve.wire import answering_of, match_of
 
 T = TypeVar("T")
 Variant = tuple[float, Callable[[], Embeddings]]
@@ -159,6 +159,7 @@ class QueryService:
             tracks=counts.published if counts else 0,
             segments=counts.segments if counts else 0,
             hours=round(counts.hours, 3) if counts else 0.0,
+            answering=answering_of(recogniser) if recogniser else None,
             limits={
                 "body_mib": bounds.body_mib,
                 "upload_s": bounds.upload_s,

@@ -4,8 +4,8 @@ Letters: Q queries, k hits a query, N vectors, M keys asked for, D dimensions, P
 `ingest.fingerprint.grid.vector_key`; vectors have unit length, so the inner product is the cosine.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -145,6 +145,10 @@ class Vectors:
         """Make what was written durable and indexed; call it once, at the end of a load."""
         self._ask("flush", collection, timeout=FLUSH_S)
         settle(f"{self._connection.name}: {collection} is not indexed", lambda: self._indexing(collection))
+
+    def with_search_params(self, params: Mapping[str, Any]) -> "Vectors":
+        """The same store, searched with these parameters beside the configured ones."""
+        return Vectors(replace(self._config, search_params=self._config.search_params | dict(params)), self._connection)
 
     def search(self, collection: str, queries: Floats, k: int, *, strong: bool = False) -> SearchHits:
         """The k nearest stored vectors of each query, in one batched request.
