@@ -17,6 +17,7 @@ from av.audio.resampler import AudioResampler
 from ingest.fingerprint import SAMPLE_RATE, Embeddings
 from serve.config import BoundsConfig
 from serve.directory import nameless
+from serve.draining import Drain
 from serve.encoders import EmbedJob
 from serve.gate import Gate
 from serve.problems import DeadlineExceeded
@@ -60,7 +61,9 @@ class Listeners:
         serving: Callable[[], Recogniser | None],
         gate: Gate,
         threads: ThreadPoolExecutor,
+        drain: Drain,
     ) -> None:
+        self.drain = drain
         self._bounds, self._encoder, self._serving = bounds, encoder, serving
         self._gate, self._threads = gate, threads
         self._places = Gate(bounds.listeners, 0)

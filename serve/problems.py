@@ -15,6 +15,7 @@
         ├── NotReady           503   not_ready             Retry-After: no generation could be loaded yet
         ├── Overloaded         503   overloaded            Retry-After: the encoder's queue is full
         ├── EncoderAway        503   encoder               Retry-After: no replica of the encoder answers
+        ├── Draining           503   draining              Retry-After: the replica is about to end
         └── DeadlineExceeded   503   deadline_exceeded     Retry-After
 
 Audio that cannot be used is 422 with the code of its BadInput, a store that does not answer 503 with the code of
@@ -100,6 +101,10 @@ class Overloaded(ServiceError):
 
 class EncoderAway(ServiceError):
     code, status, retry = "encoder", HTTPStatus.SERVICE_UNAVAILABLE, True
+
+
+class Draining(ServiceError):
+    code, status, retry = "draining", HTTPStatus.SERVICE_UNAVAILABLE, True
 
 
 class DeadlineExceeded(ServiceError):

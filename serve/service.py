@@ -14,6 +14,7 @@ from ingest.stores import CatalogCounts
 from serve.clip import Clip, read_clip
 from serve.config import ServeConfig
 from serve.directory import nameless
+from serve.draining import Drain, never
 from serve.encoders import EmbedJob, ratio_of
 from serve.gate import Gate
 from serve.generation import Generations
@@ -49,7 +50,12 @@ class QueryService:
     """The whole service behind HTTP."""
 
     def __init__(
-        self, config: ServeConfig, catalog: TrackCatalog, encoder: ClipEncoder, generations: Generations
+        self,
+        config: ServeConfig,
+        catalog: TrackCatalog,
+        encoder: ClipEncoder,
+        generations: Generations,
+        ending: Callable[[], bool] = never,
     ) -> None:
         self.bounds = config.bounds
         self.catalog_name = config.catalog.name
@@ -60,21 +66,27 @@ class QueryService:
         self._generations = generations
         self._gate = Gate(config.bounds.concurrent, config.bounds.waiting)
         self._threads = ThreadPoolExecutor(config.bounds.concurrent, thread_name_prefix="query")
-        self.timelines = Timelines(config.bounds, encoder, generations.serving)
-        self.listeners = Listeners(config.bounds, encoder, generations.serving, self._gate, self._threads)
+        self._ending = ending
+        drain = self._drain = Drain()
+        self.timelines = Timelines(config.bounds, encoder, generations.serving, drain)
+        self.listeners = Listeners(config.bounds, encoder, generations.serving, self._gate, self._threads, drain)
         self._ratios = [ratio_of(semitones) for semitones in config.matching.retunings_semitones]
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Look once at what there is to serve, then keep watching."""
+        """Look once at what there is to serve, then keep watching; `ending` is asked whether that is about to end."""
         await self._generations.look()
-        watcher = asyncio.create_task(self._generations.watch(self._config.poll_s))
+        watchers = [
+            asyncio.create_task(self._generations.watch(self._config.poll_s)),
+            asyncio.create_task(self._drain.watch(self._ending)),
+        ]
         try:
             yield
         finally:
-            watcher.cancel()
-            with suppress(asyncio.CancelledError):
-                await watcher
+            for watcher in watchers:
+                watcher.cancel()
+                with suppress(asyncio.CancelledError):
+                    await watcher
             self._threads.shutdown(wait=False, cancel_futures=True)
             self.timelines.close()
             self._generations.close()

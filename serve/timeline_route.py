@@ -60,7 +60,8 @@ def add_timeline(app: FastAPI, service: TimelineService, body: dict[str, Any], r
             except TooManyRequests:
                 await drain(request.receive, DRAIN_BYTES, bounds.timeline_body_timeout_s)
                 raise
-            file = await spool(request, bounds.timeline_body_bytes, bounds.timeline_body_timeout_s)
+            body = spool(request, bounds.timeline_body_bytes, bounds.timeline_body_timeout_s)
+            file = await service.timelines.drain.unless(body)
             following = service.timelines.follow(file.file, min_confidence)
             stack.callback(following.close)
             gone = asyncio.ensure_future(_left(request))

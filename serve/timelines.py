@@ -13,6 +13,7 @@ from ingest.fingerprint import Embeddings, SilentAudio
 from ingest.fingerprint.audio import Source
 from serve.config import BoundsConfig
 from serve.directory import nameless
+from serve.draining import Drain
 from serve.encoders import EmbedJob
 from serve.gate import Gate
 from serve.problems import DeadlineExceeded
@@ -34,7 +35,10 @@ class WindowEncoder(Protocol):
 class Timelines:
     """Follows at most `bounds.timelines` recordings at once, in threads of its own: the short queries keep theirs."""
 
-    def __init__(self, bounds: BoundsConfig, encoder: WindowEncoder, serving: Callable[[], Recogniser | None]) -> None:
+    def __init__(
+        self, bounds: BoundsConfig, encoder: WindowEncoder, serving: Callable[[], Recogniser | None], drain: Drain
+    ) -> None:
+        self.drain = drain
         self._bounds = bounds
         self._encoder = encoder
         self._serving = serving
@@ -47,7 +51,7 @@ class Timelines:
 
     def follow(self, file: IO[bytes], min_confidence: float | None = None) -> Following:
         """An uploaded recording, to be closed by the caller. Raises NotReady."""
-        return Following(file, self._bounds, self._encoder, self._serving(), self._threads, min_confidence)
+        return Following(file, self._bounds, self._encoder, self._serving(), self._threads, min_confidence, self.drain)
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -64,8 +68,9 @@ class Following:
         recogniser: Recogniser | None,
         threads: ThreadPoolExecutor,
         min_confidence: float | None,
+        drain: Drain,
     ) -> None:
-        self._file, self._encoder, self._threads = file, encoder, threads
+        self._file, self._encoder, self._threads, self._drain = file, encoder, threads, drain
         self._watch = Stopwatch()
         self._limit_s = bounds.timeline_deadline_s
         self._deadline = asyncio.get_running_loop().time() + self._limit_s
@@ -87,7 +92,7 @@ class Following:
             return None
         try:
             async with asyncio.timeout_at(self._deadline) as deadline:
-                found = await self._step(self._windows)
+                found = await self._drain.unless(self._step(self._windows))
         except TimeoutError:
             if not deadline.expired():
                 raise

@@ -43,6 +43,7 @@ class World:
     catalog: MemoryCatalog = field(default_factory=MemoryCatalog)
     embedder: SpectralEmbedder = field(default_factory=SpectralEmbedder)
     songs: dict[int, Samples] = field(default_factory=dict)
+    ending: bool = False  # its replica
 
     @classmethod
     def with_songs(cls) -> "World":
@@ -79,7 +80,7 @@ class World:
 
     def service(self, *options: str) -> QueryService:
         made = config("poll_s=0.02", *options)
-        return QueryService(made, self.catalog, self._encoder(), self._generations(made))
+        return QueryService(made, self.catalog, self._encoder(), self._generations(made), lambda: self.ending)
 
     def _encoder(self) -> LocalEncoder:
         return LocalEncoder(EncoderSet([self.embedder]))
