@@ -174,6 +174,7 @@ class MemoryCatalog:
     told: dict[int, int] = field(default_factory=dict)
     number: int = 0
     lookups: int = 0
+    runs: dict[str, tuple[str, str]] = field(default_factory=dict)  # action and state
 
     def add(self, recording_id: int, uri: str) -> None:
         """Publish a recording as the track of the same number."""
@@ -227,6 +228,12 @@ class MemoryCatalog:
             yield
         finally:
             self.writer.release()
+
+    def start_run(self, run_id: str, action: str) -> None:
+        self.runs[run_id] = action, "running"
+
+    def finish_run(self, run_id: str, state: str, counts: Mapping[str, Any]) -> None:
+        self.runs[run_id] = self.runs[run_id][0], state
 
     def remove_tracks(self, track_ids: Sequence[int]) -> list[int]:
         for number in track_ids:

@@ -10,6 +10,7 @@ close codes   1000 heard to the end (`bounds.listen_s`)    1003 text in place of
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Annotated, Any, Protocol
 
@@ -20,7 +21,8 @@ from ingest.fingerprint import SAMPLE_RATE, RefrainError
 from serve.config import BoundsConfig
 from serve.draining import Drain
 from serve.listening import Listener, Listeners
-from serve.problems import Draining, TooManyRequests, problem_of
+from serve.origins import check_origin
+from serve.problems import Draining, ForeignOrigin, TooManyRequests, problem_of, refusal
 
 KIB = 1 << 10
 DONE, NO_SAMPLES, ODD, IDLE, TOO_LARGE, AWAY, ENDING, LATER = 1000, 1003, 1007, 1008, 1009, 1011, 1012, 1013
@@ -42,11 +44,16 @@ class Refused(Exception):
         self.code = code
 
 
-def add_listen(app: FastAPI, service: ListenService) -> None:
-    """The route."""
+def add_listen(app: FastAPI, service: ListenService, origins: Sequence[str]) -> None:
+    """The route, for pages of these origins besides our own."""
 
     @app.websocket("/v1/listen")
     async def listen(socket: WebSocket, rate: Annotated[int, Query(ge=4_000, le=192_000)] = SAMPLE_RATE) -> None:
+        try:
+            check_origin(socket.headers, origins)
+        except ForeignOrigin as error:
+            await _deny(socket, error)
+            return
         await socket.accept()
         with suppress(WebSocketDisconnect):
             try:
@@ -58,6 +65,14 @@ def add_listen(app: FastAPI, service: ListenService) -> None:
             except RefrainError as error:
                 await socket.send_json(problem_of(socket, error).model_dump())
                 await socket.close(CLOSED_BY.get(type(error), AWAY), error.code)
+
+
+async def _deny(socket: WebSocket, error: ForeignOrigin) -> None:
+    """Before the handshake: a response where the server can send one, else a close, which is a plain 403."""
+    if "websocket.http.response" in socket.scope.get("extensions", {}):
+        await socket.send_denial_response(refusal(socket, error))
+    else:
+        await socket.close(IDLE, error.code)
 
 
 async def _serve(socket: WebSocket, listener: Listener, bounds: BoundsConfig, drain: Drain) -> None:

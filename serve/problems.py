@@ -6,6 +6,7 @@
         ├── MalformedUpload    400   malformed_upload      a form or JSON that cannot be parsed, or without the audio
         ├── Unauthorized       401   unauthorized          WWW-Authenticate: no key, or none that is known
         ├── Forbidden          403   forbidden             WWW-Authenticate: the key may not do that
+        ├── ForeignOrigin      403   foreign_origin        a page that cors_origins does not list opens a WebSocket
         ├── UnknownTrack       404   unknown_track
         ├── UnknownCatalog     404   unknown_catalog       another one is served here
         ├── BodyTimeout        408   body_timeout          the body did not arrive in time
@@ -77,6 +78,10 @@ class Unauthorized(ServiceError):
 
 class Forbidden(ServiceError):
     code, status = "forbidden", HTTPStatus.FORBIDDEN
+
+
+class ForeignOrigin(ServiceError):
+    code, status = "foreign_origin", HTTPStatus.FORBIDDEN
 
 
 class RateLimited(ServiceError):
