@@ -76,17 +76,26 @@ class Directory:
         """Whether ids can be told without the metadata store."""
         return self._published is not None and self._clock() - self._seen_at <= self._config.degraded_s
 
-    def look(self) -> None:
-        """Follow what is published; a change makes names be asked for again. Raises MetadataError."""
+    def look(self) -> bool:
+        """Follow what is published; whether it changed, and names are to be asked for again. Raises MetadataError."""
         with self._looking:
             try:
                 publication = self._catalog.publication()
-                if publication.number != self._number:
+                changed = publication.number != self._number
+                if changed:
                     self._follow(publication)
             except MetadataError as error:
                 self._lost = error
                 raise
             self._lost, self._seen_at = None, self._clock()
+            return changed
+
+    def changed(self) -> bool:
+        """Whether something changed since the last look; False while the store is away."""
+        if self._lost is None:
+            with suppress(MetadataError):
+                return self.look()
+        return False
 
     def published(self, recording_ids: Sequence[int]) -> dict[int, int]:
         """recording id: track id, of those that may be answered with. Raises MetadataError."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
@@ -11,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ingest.stores import Generation, MetadataError, SearchHits, StoredRows, Track
+from ingest.stores import Generation, SearchHits, StoredRows, Track
 from serve.directory import Nameless
 from serve.matching import Calibration, Catalogue, Listening, MatcherSettings, Query, Variants, identify
 from serve.matching import Match as Alignment
@@ -23,6 +22,7 @@ Floats = npt.NDArray[np.float32]
 Keys = npt.NDArray[np.int64]
 Embed = Callable[[npt.NDArray[np.int16]], Query]
 
+ATTEMPTS = 2  # at a clip, where the catalogue changed meanwhile
 STAGES = ("decode", "embed", "search", "match", "lookup")
 
 
@@ -41,7 +41,7 @@ class TrackDirectory(Protocol):
 
     def named(self, recording_ids: Iterable[int]) -> Mapping[int, Track] | None: ...
 
-    def look(self) -> None: ...
+    def changed(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -99,11 +99,11 @@ class Recogniser:
     ) -> list[TrackMatch]:
         """Best first; empty when the clip is of nothing in the catalogue. Raises what the stores raise.
 
-        `min_confidence` stands in for the threshold, tuned or of the calibration. Where a recording was replaced or
-        deleted since the last look at what is published, that is looked at again and the clip is matched once more.
+        `min_confidence` stands in for the threshold, tuned or of the calibration. Where what is published may have
+        changed since it was last looked at, it is looked at again, and the clip is matched once more if it has.
         """
         watch = watch or Stopwatch()
-        for is_last in (False, True):
+        for _ in range(ATTEMPTS):
             reach = self._reach(watch)
             before = watch.spent_s("search", "lookup", "embed")
             with watch.stage("match"):
@@ -118,10 +118,12 @@ class Recogniser:
                 )
             watch.deduct("match", watch.spent_s("search", "lookup", "embed") - before)
             told = reach.track_matches(found)
-            if is_last or len(told) == len(found):
+            if not (len(told) < len(found) or (not told and reach.met_unpublished)):
                 break
-            with watch.stage("lookup"), suppress(MetadataError):
-                self._tracks.look()
+            with watch.stage("lookup"):
+                changed = self._tracks.changed()
+            if not changed:
+                break
         return told
 
     def threshold(self, clip_s: float) -> float:
@@ -218,6 +220,11 @@ class _Reach:
                 found = self._tracks.published(unknown)
             self._known.update({number: found.get(number) for number in unknown})
         return {number: track_id for number in asked if (track_id := self._known[number]) is not None}
+
+    @property
+    def met_unpublished(self) -> bool:
+        """Whether a hit was of a recording that is not known to be published."""
+        return None in self._known.values()
 
     def track_matches(self, alignments: Sequence[Alignment]) -> list[TrackMatch]:
         """Those whose recording is still published."""

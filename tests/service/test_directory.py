@@ -166,17 +166,40 @@ def test_changes_add_up(steps: list[dict[int, int]]) -> None:
     assert known.among(asked) == {recording: track for track, recording in expected.items()}
 
 
-def test_what_was_replaced_since_the_last_look_is_matched_again() -> None:
-    """A track whose recording was exchanged is answered at once by the new one: the answer is proven by its name."""
+@pytest.mark.parametrize("old_vectors", [True, False])
+def test_what_was_replaced_since_the_last_look_is_matched_again(old_vectors: bool) -> None:
+    """A track whose recording was exchanged is answered at once by the new one, whether the old vectors are there still
+    or gone."""
     world = World.with_songs()
     known = world.directory()
     query = world.embedder.embed(to_int16(world.clip(2, 11.0, 8.0)))
     world.vectors.add("songs", 22, world.embedder.embed(to_int16(world.songs[2])))
     world.catalog.add(22, "song 2, new.flac")
     del world.catalog.tracks[2]
+    if not old_vectors:
+        world.vectors.delete_recordings("songs", [2])
     assert world.catalog.active is not None
     found = Recogniser(world.vectors, known, world.catalog.active).recognise(query)
     assert [match.track.uri for match in found] == ["song 2, new.flac"]
+
+
+def test_what_is_not_published_costs_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Vectors that wait for their publication make a clip of nothing else look once for news, and match once."""
+    world = World.with_songs()
+    world.add(5, world.songs[1][::-1], publish=False)
+    known = world.directory()
+    looks = []
+    monkeypatch.setattr(
+        world.catalog, "publication", lambda: looks.append(1) or MemoryCatalog.publication(world.catalog)
+    )
+    query = world.embedder.embed(to_int16(world.clip(5, 11.0, 8.0)))
+    assert world.catalog.active is not None
+    recogniser = Recogniser(world.vectors, known, world.catalog.active)
+    assert recogniser.recognise(query) == [] and len(looks) == 1
+    world.catalog.failure = AWAY
+    for _ in range(3):
+        assert recogniser.recognise(query) == []
+    assert len(looks) == 2
 
 
 def test_a_clip_is_told_without_names() -> None:
