@@ -55,8 +55,8 @@ class Generations:
     """The generation that answers; a request takes `serving()` once and keeps to it.
 
     A new one is prepared first (its encoder is there, its collection is loaded and can be searched as it is tuned) and
-    then replaces the old one in one
-    assignment. One that cannot be prepared is tried again at every look, while the old one goes on answering.
+    then replaces the old one in one assignment. One that cannot be prepared is tried again at every look, while the old
+    one goes on answering.
     """
 
     def __init__(

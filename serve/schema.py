@@ -10,7 +10,8 @@ from serve.directory import Nameless
 Degraded = Annotated[
     bool,
     Field(
-        description="The metadata store is away: names are null, and the catalogue's last changes may not be known. "
+        description="The metadata store is away: names are null but for those just asked for, and the catalogue's last "
+        "changes may not be known. "
         "Absent where it is not.",
         exclude_if=lambda degraded: not degraded,
     ),
