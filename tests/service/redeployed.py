@@ -3,10 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from ray import serve
-
 from serve.__main__ import configured
-from serve.app import NAME, application
 from serve.local_ray import LocalRay
 
 QUIET = {"log_level": "WARNING", "enable_access_log": False}
@@ -16,6 +13,10 @@ def main(arguments: Sequence[str]) -> None:
     config = configured(arguments)
     with LocalRay(config) as local:
         local.start()
+        from ray import serve  # which reads the environment that was set just now
+
+        from serve.app import NAME, application
+
         print("up", flush=True)
         for _ in sys.stdin:
             config.matching.hits += 1

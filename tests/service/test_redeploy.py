@@ -71,8 +71,10 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     service = Deployed(process, f"http://127.0.0.1:{port}")
     patience = threading.Timer(START_S, process.kill)
     patience.start()
-    service.said("up")
-    patience.cancel()
+    try:
+        service.said("up")
+    finally:
+        patience.cancel()
     yield service
     assert process.stdin is not None
     process.stdin.close()
