@@ -8,6 +8,8 @@
     listen_route, listening: the same for sound that is still coming
     embedder     the batched encoder                      generation what the catalogue serves now
     recogniser   embeddings → answer, without Ray         matcher    embeddings → recording, offset, speed
+    directory    which tracks are published, their names  published  their ids, in memory
+    standing     whether a store is there                 guarded    one that is away is not waited for
     local_ray    the Ray that all of it runs on, process_tree and signals: how that ends
     schema       what goes over the wire                  problems   errors over the wire
     client       the caller's side                        web/       the page at /

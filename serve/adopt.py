@@ -9,15 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conf import compose, describe
-from ingest.stores import (
-    CatalogStore,
-    ConfigurationError,
-    Generation,
-    InfrastructureError,
-    Metadata,
-    MetadataConfig,
-    open_metadata,
-)
+from ingest.stores import ConfigurationError, InfrastructureError, MetadataConfig
+from serve.chosen import chosen_generation
 from serve.config import ServedCatalog
 from serve.matching.calibration import Calibration, read_calibration
 
@@ -42,46 +35,25 @@ def main(arguments: Sequence[str]) -> int:
         return 0 if arguments else 2
     try:
         config = compose("adopt", arguments, AdoptConfig)
-        home = Path(config.home).absolute()
-        if not home.is_dir():
-            raise ConfigurationError(f"home {config.home!r} does not exist: nothing was ingested there")
-        with open_metadata(config.metadata, home) as metadata:
-            print(adopt(config, metadata))
+        print(adopt(config))
     except (ConfigurationError, InfrastructureError) as error:
         print(f"adopt: {' '.join(str(error).split())}", file=sys.stderr)
         return 2 if isinstance(error, ConfigurationError) else 1
     return 0
 
 
-def adopt(config: AdoptConfig, metadata: Metadata) -> str:
+def adopt(config: AdoptConfig) -> str:
     """What was done. Raises ConfigurationError, MetadataError."""
     name = config.catalog.name
-    if name not in metadata.catalog_names():
-        raise ConfigurationError(f"there is no catalogue {name!r} yet")
-    store = metadata.catalog(name)
-    generation = _chosen(store, config.generation)
-    calibration = None if config.calibration == SHIPPED else _read(Path(config.calibration))
-    if calibration and calibration.encoder not in (None, generation.encoder):
-        raise ConfigurationError(
-            f"calibration={config.calibration} belongs to the encoder {calibration.encoder[:12]}, "
-            f"generation {generation.generation_id} was made by {generation.encoder[:12]}"
-        )
-    store.set_calibration(generation.generation_id, calibration.to_dict() if calibration else None)
+    with chosen_generation(config.home, config.metadata, name, config.generation) as (store, generation):
+        calibration = None if config.calibration == SHIPPED else _read(Path(config.calibration))
+        if calibration and calibration.encoder not in (None, generation.encoder):
+            raise ConfigurationError(
+                f"calibration={config.calibration} belongs to the encoder {calibration.encoder[:12]}, "
+                f"generation {generation.generation_id} was made by {generation.encoder[:12]}"
+            )
+        store.set_calibration(generation.generation_id, calibration.to_dict() if calibration else None)
     return f"generation {generation.generation_id} of catalogue {name} answers by calibration {config.calibration}"
-
-
-def _chosen(store: CatalogStore, number: int | None) -> Generation:
-    if number is None:
-        active = store.active_generation()
-        if active is None:
-            raise ConfigurationError(f"no generation of catalogue {store.name!r} answers yet")
-        return active
-    found = {generation.generation_id: generation for generation in store.generations()}
-    if number not in found:
-        raise ConfigurationError(
-            f"catalogue {store.name!r} has no generation {number}; it has {', '.join(map(str, found)) or 'none'}"
-        )
-    return found[number]
 
 
 def _read(path: Path) -> Calibration:

@@ -5,7 +5,7 @@ from typing import NotRequired, TypedDict
 
 class TrackFields(TypedDict):
     track_id: int
-    uri: str
+    uri: str | None  # null, as all names, in a degraded answer
     title: str | None
     artist: str | None
     album: str | None
@@ -49,6 +49,7 @@ class Query(TypedDict):
 class Identification(TypedDict):
     query: Query
     matches: list[Match]
+    degraded: NotRequired[bool]  # the metadata store is away
     timings_ms: dict[str, float]
 
 
@@ -68,6 +69,14 @@ class Segment(Sound):
     alternatives: list[Sound]
 
 
+class Answering(TypedDict):
+    min_confidence: float | None
+    hits: int
+    max_searched: int
+    search_params: dict[str, float]
+    tuned: list[str]
+
+
 class Info(TypedDict):
     version: str
     catalog: str
@@ -78,4 +87,5 @@ class Info(TypedDict):
     tracks: int
     segments: int
     hours: float
+    answering: Answering | None
     limits: dict[str, float]

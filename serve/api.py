@@ -7,19 +7,20 @@ from pathlib import Path
 from typing import Annotated, Protocol
 
 import anyio.to_thread
-from fastapi import FastAPI, Query, Request
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 
+from ingest.stores import MetadataError
 from serve.access import KeyRing, protected
 from serve.config import BoundsConfig
 from serve.edge import Edge
-from serve.generation import OK
 from serve.listen_route import add_listen
 from serve.listening import Listeners
 from serve.meter import Meter, NoMeter
 from serve.problems import UnknownCatalog, documented, install
 from serve.schema import Health, Identification, Info
+from serve.standing import OK, UNREADY
 from serve.timeline_route import add_timeline
 from serve.timelines import Timelines
 from serve.track_routes import TrackDesk, add_tracks
@@ -27,6 +28,7 @@ from serve.uploads import read_clip
 
 WEB = Path(__file__).with_name("web")
 MAX_MATCHES = 50
+DEGRADED_HEADER = "Refrain-Degraded"  # what is away, for whoever does not read the body
 PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
     "Cache-Control": "no-cache",
@@ -128,8 +130,8 @@ def build_api(
     )
     install(app)
     add_queries(app, service, figures)
-    add_timeline(app, service, LONG_BODY, QUERY_PROBLEMS)
-    add_listen(app, service)
+    add_timeline(app, service, LONG_BODY, QUERY_PROBLEMS, figures)
+    add_listen(app, service, origins)
     add_state(app, service, figures)
     add_tracks(app, service.tracks)
     add_pages(app)
@@ -148,6 +150,7 @@ def add_queries(app: FastAPI, service: Service, meter: Meter) -> None:
     )
     async def identify(
         request: Request,
+        response: Response,
         limit: Annotated[int, Query(ge=1, le=MAX_MATCHES, description="Matches to answer, at most.")] = 5,
         min_confidence: Annotated[
             float | None,
@@ -166,6 +169,8 @@ def add_queries(app: FastAPI, service: Service, meter: Meter) -> None:
             raise UnknownCatalog(f"the catalogue {catalog!r} is not served here; {service.catalog_name!r} is")
         answer = await service.identify(clip, limit, min_confidence, start_s)
         meter.stages(answer.timings_ms, bool(answer.matches))
+        if answer.degraded:
+            response.headers[DEGRADED_HEADER] = MetadataError.code
         return answer
 
 
@@ -189,11 +194,12 @@ def add_state(app: FastAPI, service: Service, meter: Meter) -> None:
         "/readyz",
         tags=["operation"],
         summary="Would a query be answered?",
+        description="`ok`, or `degraded`: without names, as the metadata store is away.",
         responses={503: {"model": Health, "description": "Not now; `checks` says why."}},
     )
     async def readyz() -> JSONResponse:
         health = service.readiness()
-        return JSONResponse(health.model_dump(), 200 if health.status == OK else 503)
+        return JSONResponse(health.model_dump(), 503 if health.status == UNREADY else 200)
 
     @app.get("/metrics", tags=["operation"], summary="Figures for Prometheus", response_class=PlainTextResponse)
     async def metrics() -> PlainTextResponse:

@@ -16,13 +16,15 @@ from serve.embedder import ENCODER, RemoteEncoder
 from serve.generation import Generations
 from serve.keys import check_access
 from serve.problems import RETRY_AFTER_S
+from serve.ray_draining import ending
 from serve.ray_meter import RayMeter
+from serve.scaling import scaled
 from serve.service import QueryService
 
 NAME = "refrain"
 SIDE_REQUESTS = 32  # health, metrics, pages and bodies still arriving, beside the queries
-DRAIN_S = 10.0  # for requests under way when a replica ends
 WAIT_LOOP_S = 0.5
+SURGE_PERCENT = 100  # of the replicas come beside those that they replace, before these end
 BACKPRESSURE = BackpressureConfig(status_code=503, retry_after_s=RETRY_AFTER_S)
 
 
@@ -41,8 +43,10 @@ class ApiReplica:
             lambda: open_vectors(config.vectors, config.home_path),
             self._encoder,
             config.matching.settings(),
+            config.lookups,
+            config.health,
         )
-        service = QueryService(config, catalog, self._encoder, generations)
+        service = QueryService(config, catalog, self._encoder, generations, ending)
         return build_api(
             service, RayMeter(), echo_request_id=False, ring=open_ring(config), origins=config.cors_origins
         )
@@ -66,23 +70,25 @@ def application(config: ServeConfig) -> Application:
     bounds, resources = config.bounds, config.resources
     at_once = bounds.concurrent + bounds.waiting
     encoder = ENCODER.options(
-        num_replicas=resources.embed_replicas,
+        **scaled(resources.embed_replicas, resources.embed_max_replicas, resources.embed_target, resources),
         ray_actor_options={"num_cpus": resources.embed_cpus, "num_gpus": resources.embed_gpus},
         # The API's gates bound what arrives; Serve wants no less here than the size of a batch.
         max_ongoing_requests=max(at_once, resources.batch_embeddings),
         max_queued_requests=at_once,
         backpressure_config=BACKPRESSURE,
-        graceful_shutdown_timeout_s=DRAIN_S,
+        graceful_shutdown_timeout_s=bounds.drain_s,
+        max_surge_percent=SURGE_PERCENT,
         graceful_shutdown_wait_loop_s=WAIT_LOOP_S,
         max_constructor_retry_count=3,
     ).bind([config.encoder.weights], resources)
     app: Application = API.options(
-        num_replicas=resources.api_replicas,
+        **scaled(resources.api_replicas, resources.api_max_replicas, resources.api_target, resources),
         ray_actor_options={"num_cpus": resources.api_cpus},
         max_ongoing_requests=at_once + SIDE_REQUESTS,
         max_queued_requests=at_once,
         backpressure_config=BACKPRESSURE,
-        graceful_shutdown_timeout_s=DRAIN_S,
+        graceful_shutdown_timeout_s=bounds.drain_s,
+        max_surge_percent=SURGE_PERCENT,
         graceful_shutdown_wait_loop_s=WAIT_LOOP_S,
         max_constructor_retry_count=3,
     ).bind(config, encoder)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, TypeVar, Unpack
@@ -67,21 +68,34 @@ class AsyncClient:
 
     async def timeline(self, audio: Audio, *, min_confidence: float | None = None) -> AsyncIterator[Segment]:
         """The segments of a long recording, given as its bytes or as the path of a file, each as soon as it is over."""
-        asked = calls.timeline(min_confidence)
-        with await asyncio.to_thread(calls.open_audio, audio) as opened:
-            content = opened if isinstance(opened, bytes) else _chunks(opened)
-            try:
-                async with self._http.stream(**asked, content=content) as response:
-                    if not response.is_success:
-                        await response.aread()
-                        calls.result_of(calls.info(), response, self._http.base_url)  # raises what the service says
-                    async for line in response.aiter_lines():
-                        segment = calls.segment_of(line)
-                        if segment is None:
-                            return
+        with await asyncio.to_thread(calls.open_audio, audio) as content:
+            for attempt in count():
+                try:
+                    async for segment in self._segments(content, min_confidence):
                         yield segment
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
-                raise calls.unreachable(self._http.base_url, error) from error
+                    return
+                except calls.NotBegun as refusal:
+                    pause_s = calls.again_s(refusal, content, attempt, self._retries, self._http.base_url)
+                await asyncio.sleep(pause_s)
+
+    async def _segments(self, content: bytes | BinaryIO, min_confidence: float | None) -> AsyncIterator[Segment]:
+        """Raises NotBegun, ClientError."""
+        begun, sent = False, content if isinstance(content, bytes) else _chunks(content)
+        try:
+            async with self._http.stream(**calls.timeline(min_confidence), content=sent) as response:
+                if not response.is_success:
+                    await response.aread()
+                    raise calls.NotBegun(response)
+                begun = True
+                async for line in response.aiter_lines():
+                    segment = calls.segment_of(line)
+                    if segment is None:
+                        return
+                    yield segment
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            if not begun:
+                raise calls.NotBegun(error) from error
+            raise calls.unreachable(self._http.base_url, error) from error
         raise calls.broken_off()
 
     async def tracks(self, q: str = "", *, limit: int = 50, after: int = 0) -> TrackPage:

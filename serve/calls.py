@@ -29,9 +29,18 @@ PATIENCE_S = 60.0  # a service that asks for more is not asked again
 REPEATED = (429, 502, 503, 504)
 PASSING = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)  # another attempt may do better
 
+Outcome = httpx.Response | httpx.HTTPError | httpx.InvalidURL
 A = TypeVar("A")
 Audio = bytes | str | Path
 Progress = Callable[[int, int], None]  # how many are done, of how many
+
+
+class NotBegun(Exception):
+    """A timeline of which nothing was told; `outcome` says why."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(str(outcome))
+        self.outcome = outcome
 
 
 class ClientError(Exception):
@@ -143,6 +152,17 @@ def timeline(min_confidence: float | None) -> dict[str, Any]:
     }
 
 
+def again_s(refusal: NotBegun, content: bytes | BinaryIO, attempt: int, retries: int, base_url: httpx.URL) -> float:
+    """Seconds until a timeline is worth another attempt, its content at the beginning again. Raises ClientError."""
+    pause_s = wait_s(refusal.outcome, attempt, retries)
+    if pause_s is None or not (isinstance(content, bytes) or content.seekable()):
+        result_of(info(), refusal.outcome, base_url)  # raises what the service says
+        raise unreachable(base_url, refusal)
+    if not isinstance(content, bytes):
+        content.seek(0)
+    return pause_s
+
+
 def segment_of(line: str) -> Segment | None:
     """A line of a timeline; None: the last. Raises ClientError with the problem that ended it."""
     told = json.loads(line)
@@ -154,9 +174,6 @@ def segment_of(line: str) -> Segment | None:
 def broken_off() -> ClientError:
     """Of a timeline without its last line."""
     return ClientError("the answer broke off", "unreachable")
-
-
-Outcome = httpx.Response | httpx.HTTPError | httpx.InvalidURL
 
 
 def wait_s(outcome: Outcome, attempt: int, retries: int) -> float | None:

@@ -10,9 +10,10 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar, Unpack
+from typing import BinaryIO, Self, TypeVar, Unpack
 
 import httpx
 
@@ -80,21 +81,37 @@ class Client:
             pool.shutdown(cancel_futures=True)
 
     def timeline(self, audio: Audio, *, min_confidence: float | None = None) -> Iterator[Segment]:
-        """The segments of a long recording, given as its bytes or as the path of a file, each as soon as it is over."""
-        asked = calls.timeline(min_confidence)
+        """The segments of a long recording, given as its bytes or as the path of a file, each as soon as it is over.
+
+        What refuses it is repeated as of a clip, as long as no answer has begun.
+        """
         with calls.open_audio(audio) as content:
-            try:
-                with self._http.stream(**asked, content=content) as response:
-                    if not response.is_success:
-                        response.read()
-                        calls.result_of(calls.info(), response, self._http.base_url)  # raises what the service says
-                    for line in response.iter_lines():
-                        segment = calls.segment_of(line)
-                        if segment is None:
-                            return
-                        yield segment
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
-                raise calls.unreachable(self._http.base_url, error) from error
+            for attempt in count():
+                try:
+                    yield from self._segments(content, min_confidence)
+                    return
+                except calls.NotBegun as refusal:
+                    pause_s = calls.again_s(refusal, content, attempt, self._retries, self._http.base_url)
+                time.sleep(pause_s)
+
+    def _segments(self, content: bytes | BinaryIO, min_confidence: float | None) -> Iterator[Segment]:
+        """Raises NotBegun, ClientError."""
+        begun = False
+        try:
+            with self._http.stream(**calls.timeline(min_confidence), content=content) as response:
+                if not response.is_success:
+                    response.read()
+                    raise calls.NotBegun(response)
+                begun = True
+                for line in response.iter_lines():
+                    segment = calls.segment_of(line)
+                    if segment is None:
+                        return
+                    yield segment
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            if not begun:
+                raise calls.NotBegun(error) from error
+            raise calls.unreachable(self._http.base_url, error) from error
         raise calls.broken_off()
 
     def tracks(self, q: str = "", *, limit: int = 50, after: int = 0) -> TrackPage:

@@ -41,6 +41,24 @@ class MatchingConfig:
 
 
 @dataclass
+class LookupConfig:
+    """How tracks are looked up."""
+
+    published_tracks: int  # of a catalogue whose ids are kept in memory
+    degraded_s: float  # that queries are answered without names while the metadata store is away
+    cached_tracks: int  # whose names are kept
+    cache_s: float
+
+
+@dataclass
+class HealthConfig:
+    """When something counts as away."""
+
+    failures: int  # in a row
+    timeout_s: float  # of a look
+
+
+@dataclass
 class BoundsConfig:
     """What one caller, and all callers together, may ask of the service."""
 
@@ -63,6 +81,7 @@ class BoundsConfig:
     listen_look_s: float  # of new sound from one answer to the next
     listen_idle_s: float  # without a message, after which a caller is taken to have gone
     listen_message_kib: int
+    drain_s: float  # for the requests under way when a replica ends
 
     @property
     def body_bytes(self) -> int:
@@ -78,14 +97,20 @@ class ResourcesConfig:
     """How much of the machine the service takes. CPUs of all replicas stay below one, so that a job can run beside."""
 
     object_store_mib: int
-    api_replicas: int
+    api_replicas: int  # at least
+    api_max_replicas: int | None  # None: no more than that
+    api_target: float  # requests under way in one of them, from which more are started
     api_cpus: float  # of each
-    embed_replicas: int
+    embed_replicas: int  # at least
+    embed_max_replicas: int | None
+    embed_target: float
     embed_cpus: float  # of each
     embed_gpus: float
     embed_threads: int  # of torch, in each
     batch_embeddings: int  # embeddings in one call of the encoder
     batch_wait_ms: float  # how long the first of a batch waits for company
+    upscale_delay_s: float
+    downscale_delay_s: float
 
 
 @dataclass
@@ -115,6 +140,8 @@ class ServeConfig:
     encoder: ServedEncoder
     vectors: VectorsConfig
     metadata: MetadataConfig
+    lookups: LookupConfig
+    health: HealthConfig
     matching: MatchingConfig
     bounds: BoundsConfig
     resources: ResourcesConfig
@@ -139,17 +166,33 @@ def check(config: ServeConfig) -> None:
         (config.bounds, ("body_mib", "body_timeout_s", "upload_s", "clip_s", "concurrent", "deadline_s")),
         (config.bounds, ("timelines", "timeline_body_mib", "timeline_body_timeout_s", "timeline_s")),
         (config.bounds, ("timeline_window_s", "timeline_deadline_s")),
-        (config.bounds, ("listeners", "listen_s", "listen_look_s", "listen_idle_s", "listen_message_kib")),
+        (config.bounds, ("listeners", "listen_s", "listen_look_s", "listen_idle_s", "listen_message_kib", "drain_s")),
+        (config.resources, ("api_target", "embed_target", "upscale_delay_s", "downscale_delay_s")),
         (config.resources, ("object_store_mib", "api_replicas", "api_cpus", "embed_replicas", "embed_cpus")),
         (config.matching, ("hits", "max_searched")),
+        (config.lookups, ("cached_tracks", "cache_s")),
+        (config.health, ("failures", "timeout_s")),
         (config, ("poll_s",)),
     ):
         for name in names:
             if getattr(section, name) <= 0:
                 raise ConfigurationError(f"{name}={getattr(section, name)} must be positive")
-    if config.bounds.waiting < 0:
-        raise ConfigurationError(f"bounds.waiting={config.bounds.waiting} must not be negative")
+    for section, names in (
+        (config.bounds, ("waiting",)),
+        (config.lookups, ("published_tracks", "degraded_s")),
+    ):
+        for name in names:
+            if getattr(section, name) < 0:
+                raise ConfigurationError(f"{name}={getattr(section, name)} must not be negative")
+    _check_replicas(config.resources)
     _check_batch(config)
+
+
+def _check_replicas(resources: ResourcesConfig) -> None:
+    for least, most in (("api_replicas", "api_max_replicas"), ("embed_replicas", "embed_max_replicas")):
+        fewest, limit = getattr(resources, least), getattr(resources, most)
+        if limit is not None and limit < fewest:
+            raise ConfigurationError(f"resources.{most}={limit} must not lie below resources.{least}={fewest}")
 
 
 def _check_batch(config: ServeConfig) -> None:

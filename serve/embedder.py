@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ray import serve
-from ray.exceptions import RayActorError
+from ray.exceptions import RayActorError, RayError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
@@ -52,7 +52,10 @@ class RemoteEncoder:
 
     async def checksums(self) -> frozenset[str]:
         """Raises Overloaded, EncoderAway."""
-        checksums: frozenset[str] = await self._call("checksums")
+        try:
+            checksums: frozenset[str] = await self._call("checksums")
+        except RayError as error:
+            raise EncoderAway(f"the encoder cannot be asked: {type(error).__name__}") from error
         return checksums
 
     async def _call(self, method: str, *arguments: EmbedJob) -> Any:

@@ -1,9 +1,10 @@
 """Small stand-ins that behave like the real parts, for tests and for trying things out: no model, no server."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,17 @@ from ingest.fingerprint import (
     vector_key,
 )
 from ingest.fingerprint.peaks import MARGIN_FRAMES
-from ingest.stores import CatalogCounts, CatalogLocked, Generation, SearchHits, StoredRows, Track, VectorStoreError
+from ingest.stores import (
+    CatalogCounts,
+    CatalogLocked,
+    Generation,
+    Publication,
+    PublishedChanges,
+    SearchHits,
+    StoredRows,
+    Track,
+    VectorStoreError,
+)
 from serve.matching import Calibration, LengthModel
 
 Floats = npt.NDArray[np.float32]
@@ -78,6 +89,7 @@ class MemoryVectors:
     collections: dict[str, StoredRows] = field(default_factory=dict)
     away: bool = False
     loaded: list[str] = field(default_factory=list)
+    asked: int = 0  # how often
 
     def add(self, collection: str, recording_id: int, embeddings: Embeddings) -> None:
         """Store every STORED_STRIDE-th audible embedding of a recording, and the peaks, as a job does."""
@@ -89,6 +101,12 @@ class MemoryVectors:
             np.concatenate([old.vectors, stored.vectors]),
             np.concatenate([old.peaks, stored.peaks]),
         )
+
+    def with_search_params(self, params: Mapping[str, Any]) -> "MemoryVectors":
+        """Exhaustive search has none; `absurd` fails as one that an index does not know."""
+        if "absurd" in params:
+            raise VectorStoreError("the vectors in memory: absurd")
+        return self
 
     def search(self, collection: str, queries: Floats, k: int) -> SearchHits:
         stored = self._stored(collection)
@@ -119,7 +137,7 @@ class MemoryVectors:
         self._stored(collection)
         self.loaded.append(collection)
 
-    def server_version(self) -> str:
+    def server_version(self, timeout_s: float | None = None) -> str:
         self._check()
         return "memory"
 
@@ -133,6 +151,7 @@ class MemoryVectors:
         return self.collections[collection]
 
     def _check(self) -> None:
+        self.asked += 1
         if self.away:
             raise VectorStoreError("the vectors in memory are away")
 
@@ -152,6 +171,10 @@ class MemoryCatalog:
     dropped: set[int] = field(default_factory=set)
     copies: dict[int, list[int]] = field(default_factory=dict)
     writer: threading.Lock = field(default_factory=threading.Lock)
+    told: dict[int, int] = field(default_factory=dict)
+    number: int = 0
+    lookups: int = 0
+    runs: dict[str, tuple[str, str]] = field(default_factory=dict)  # action and state
 
     def add(self, recording_id: int, uri: str) -> None:
         """Publish a recording as the track of the same number."""
@@ -165,8 +188,20 @@ class MemoryCatalog:
         self._check()
         return self.active
 
+    def publication(self) -> Publication:
+        self._check()
+        published = {track.track_id: recording for recording, track in self.tracks.items()}
+        self.number += published != {track: recording for track, recording in self.told.items() if recording >= 0}
+        self.told = dict.fromkeys(self.told, -1) | published
+        return Publication(self.number, max(self.told, default=0))
+
+    def published_since(self, number: int | None) -> PublishedChanges:
+        told = np.array(list(self.told.items()), np.int64).reshape(-1, 2)
+        return PublishedChanges(self.publication().number, told[:, 0], told[:, 1])
+
     def lookup(self, recording_ids: Iterable[int]) -> dict[int, Track]:
         self._check()
+        self.lookups += 1
         return {number: self.tracks[number] for number in recording_ids if number in self.tracks}
 
     def track(self, track_id: int) -> Track | None:
@@ -193,6 +228,12 @@ class MemoryCatalog:
             yield
         finally:
             self.writer.release()
+
+    def start_run(self, run_id: str, action: str) -> None:
+        self.runs[run_id] = action, "running"
+
+    def finish_run(self, run_id: str, state: str, counts: Mapping[str, Any]) -> None:
+        self.runs[run_id] = self.runs[run_id][0], state
 
     def remove_tracks(self, track_ids: Sequence[int]) -> list[int]:
         for number in track_ids:

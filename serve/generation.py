@@ -3,19 +3,24 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy as np
 
 from ingest.stores import Generation, InfrastructureError
 from ingest.stores.removal import RemovableVectors
+from serve.config import HealthConfig, LookupConfig
+from serve.directory import Directory, PublishingCatalog
+from serve.guarded import GuardedVectors
 from serve.matching import MatcherSettings
-from serve.problems import NotReady, ServiceError
-from serve.recogniser import Recogniser, TrackLookup, VectorSearch
+from serve.problems import NotReady, Overloaded, ServiceError
+from serve.recogniser import Recogniser, VectorSearch
+from serve.standing import OK, Standing
+from serve.tuning import Tuning
 
 logger = logging.getLogger(__name__)
-
-OK = "ok"
 
 
 class LoadableVectors(VectorSearch, RemovableVectors, Protocol):
@@ -23,12 +28,14 @@ class LoadableVectors(VectorSearch, RemovableVectors, Protocol):
 
     def load(self, collection: str) -> None: ...
 
-    def server_version(self) -> str: ...
+    def with_search_params(self, params: Mapping[str, Any]) -> VectorSearch: ...
+
+    def server_version(self, timeout_s: float | None = None) -> str: ...
 
     def close(self) -> None: ...
 
 
-class PointedCatalog(TrackLookup, Protocol):
+class PointedCatalog(PublishingCatalog, Protocol):
     """The metadata store as the watcher sees it."""
 
     def active_generation(self) -> Generation | None: ...
@@ -47,8 +54,9 @@ class CannotServe(Exception):
 class Generations:
     """The generation that answers; a request takes `serving()` once and keeps to it.
 
-    A new one is prepared first (its encoder is there, its collection is loaded) and then replaces the old one in one
-    assignment. One that cannot be prepared is tried again at every look, while the old one goes on answering.
+    A new one is prepared first (its encoder is there, its collection is loaded and can be searched as it is tuned) and
+    then replaces the old one in one assignment. One that cannot be prepared is tried again at every look, while the old
+    one goes on answering.
     """
 
     def __init__(
@@ -57,21 +65,48 @@ class Generations:
         open_vectors: Callable[[], LoadableVectors],
         encoders: Encoders,
         settings: MatcherSettings,
+        lookups: LookupConfig,
+        health: HealthConfig,
     ) -> None:
+        self.directory = Directory(catalog, lookups)
         self._catalog = catalog
         self._open_vectors = open_vectors
         self._encoders = encoders
         self._settings = settings
+        self._timeout_s = health.timeout_s
+        self._metadata = Standing(health.failures)
+        self._store = Standing(health.failures, OK)
+        self._encoder = Standing(health.failures, OK)
+        self._generation = "not looked at yet"
         self._vectors: LoadableVectors | None = None
         self._opening = threading.Lock()
         self._recogniser: Recogniser | None = None
         self._stale = False  # the vector store was away: its collections may need loading again
         self._looked = False
-        self.checks = {"metadata": "not looked at yet", "generation": "not looked at yet", "vectors": OK}
+
+    @property
+    def checks(self) -> dict[str, str]:
+        """What was looked at: OK, or what is wrong."""
+        metadata = self._metadata.state
+        if not self._metadata.there and self.directory.stands_in:
+            metadata = f"{metadata} (answers come without names)"
+        return {
+            "metadata": metadata,
+            "generation": self._generation,
+            "vectors": self._store.state,
+            "encoder": self._encoder.state,
+        }
 
     @property
     def ready(self) -> bool:
-        return self._looked and all(state == OK for state in self.checks.values())
+        """Whether queries are answered, if only without names."""
+        named = self._metadata.there or self.directory.stands_in
+        return self._looked and named and self._generation == OK and self._store.there and self._encoder.there
+
+    @property
+    def degraded(self) -> bool:
+        """Whether that is without names."""
+        return self.ready and not self._metadata.there
 
     def serving(self) -> Recogniser | None:
         """None: the catalogue has no generation yet. Raises NotReady while that is not known."""
@@ -93,28 +128,38 @@ class Generations:
             await self.look()
 
     async def look(self) -> None:
-        """Follow the pointer, and see whether the stores are there; what fails is in `checks`."""
+        """Follow the pointer and what is published, and see who is there; what fails is in `checks`."""
+        before = self.checks
+        reached, _ = await asyncio.gather(self._look_at_vectors(), self._look_at_encoder())
         try:
-            generation = await asyncio.to_thread(self._catalog.active_generation)
+            generation = await asyncio.to_thread(self._pointed)
         except InfrastructureError as error:
-            self._note("metadata", str(error))
-            return
-        self._note("metadata", OK)
-        await self._probe()
-        if generation is None:
-            self._recogniser, self._looked = None, True
-            self._note("generation", OK)
-        elif self._stale or self._recogniser is None or generation != self._recogniser.generation:
+            self._metadata.failed(str(error))
+            generation = self._recogniser.generation if self._recogniser else None
+        else:
+            self._metadata.succeeded()
+            if generation is None:
+                self._recogniser, self._looked, self._generation = None, True, OK
+        serving = self._recogniser.generation if self._recogniser else None
+        if generation and (generation != serving or (self._stale and reached)):
             await self._switch(generation)
+        elif generation and not self._stale:
+            self._generation = OK  # also where one that cannot be served was pointed at meanwhile
+        for name, state in self.checks.items():
+            if state not in (OK, before[name]):
+                logger.warning("%s: %s", name, state)
+
+    def _pointed(self) -> Generation | None:
+        self.directory.look()
+        return self._catalog.active_generation()
 
     async def _switch(self, generation: Generation) -> None:
         try:
             self._recogniser = await self._prepare(generation)
         except (InfrastructureError, ServiceError, CannotServe) as error:
-            self._note("generation", f"generation {generation.generation_id} cannot be served: {error}")
+            self._generation = f"generation {generation.generation_id} cannot be served: {error}"
             return
-        self._looked, self._stale = True, False
-        self._note("generation", OK)
+        self._looked, self._stale, self._generation = True, False, OK
         logger.info("serving generation %d (%s)", generation.generation_id, generation.collection)
 
     async def _prepare(self, generation: Generation) -> Recogniser:
@@ -122,28 +167,43 @@ class Generations:
         if generation.encoder not in known:
             ours = ", ".join(sorted(checksum[:12] for checksum in known))
             raise CannotServe(f"encoder {generation.encoder[:12]} made it, and this service has {ours}")
-        vectors = await asyncio.to_thread(self.vectors)
-        await asyncio.to_thread(vectors.load, generation.collection)
-        try:
-            return Recogniser(vectors, self._catalog, generation, self._settings)
-        except ValueError as error:  # of Calibration.from_dict
-            raise CannotServe(str(error)) from error
+        return await asyncio.to_thread(self._made, generation)
 
-    async def _probe(self) -> None:
-        if self._vectors is None:
-            return
+    def _made(self, generation: Generation) -> Recogniser:
+        vectors = self.vectors()
+        vectors.load(generation.collection)
         try:
-            await asyncio.to_thread(self._vectors.server_version)
+            tuned = vectors.with_search_params(Tuning.from_dict(generation.tuning).search_params)
+            recogniser = Recogniser(GuardedVectors(tuned, self._store), self.directory, generation, self._settings)
+        except ValueError as error:  # of Calibration.from_dict and Tuning.from_dict
+            raise CannotServe(str(error)) from error
+        tuned.search(generation.collection, np.eye(1, generation.dim, dtype=np.float32), recogniser.settings.hits)
+        return recogniser
+
+    async def _look_at_vectors(self) -> bool:
+        """Whether it is there now."""
+        if self._vectors is None:
+            return True
+        try:
+            await asyncio.to_thread(self._vectors.server_version, self._timeout_s)
         except InfrastructureError as error:
             self._stale = True
-            self._note("vectors", str(error))
-        else:
-            self._note("vectors", OK)
+            self._store.failed(str(error))
+            return False
+        self._store.succeeded()
+        return True
 
-    def _note(self, name: str, state: str) -> None:
-        if self.checks.get(name) != state and state != OK:
-            logger.warning("%s: %s", name, state)
-        self.checks[name] = state
+    async def _look_at_encoder(self) -> None:
+        try:
+            await asyncio.wait_for(self._encoders.checksums(), self._timeout_s)
+        except TimeoutError:
+            self._encoder.failed(f"the encoder did not answer within {self._timeout_s:g} s")
+        except Overloaded:
+            pass  # it is there, and busy
+        except ServiceError as error:
+            self._encoder.failed(str(error))
+        else:
+            self._encoder.succeeded()
 
     def close(self) -> None:
         if self._vectors is not None:

@@ -3,12 +3,14 @@
 close codes   1000 heard to the end (`bounds.listen_s`)    1003 text in place of samples
               1007 no whole number of samples              1008 nothing came for `bounds.listen_idle_s`
               1009 a message beyond its bound              1011 a store or the encoder is away
+              1012 the replica is about to end: call again
               1013 too many at once: try again later
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Annotated, Any, Protocol
 
@@ -17,11 +19,14 @@ from fastapi import FastAPI, Query, WebSocket, WebSocketDisconnect
 
 from ingest.fingerprint import SAMPLE_RATE, RefrainError
 from serve.config import BoundsConfig
+from serve.draining import Drain
 from serve.listening import Listener, Listeners
-from serve.problems import TooManyRequests, problem_of
+from serve.origins import check_origin
+from serve.problems import Draining, ForeignOrigin, TooManyRequests, problem_of, refusal
 
 KIB = 1 << 10
-DONE, NO_SAMPLES, ODD, IDLE, TOO_LARGE, AWAY, LATER = 1000, 1003, 1007, 1008, 1009, 1011, 1013
+DONE, NO_SAMPLES, ODD, IDLE, TOO_LARGE, AWAY, ENDING, LATER = 1000, 1003, 1007, 1008, 1009, 1011, 1012, 1013
+CLOSED_BY: dict[type[RefrainError], int] = {Draining: ENDING, TooManyRequests: LATER}
 
 
 class ListenService(Protocol):
@@ -39,28 +44,42 @@ class Refused(Exception):
         self.code = code
 
 
-def add_listen(app: FastAPI, service: ListenService) -> None:
-    """The route."""
+def add_listen(app: FastAPI, service: ListenService, origins: Sequence[str]) -> None:
+    """The route, for pages of these origins besides our own."""
 
     @app.websocket("/v1/listen")
     async def listen(socket: WebSocket, rate: Annotated[int, Query(ge=4_000, le=192_000)] = SAMPLE_RATE) -> None:
+        try:
+            check_origin(socket.headers, origins)
+        except ForeignOrigin as error:
+            await _deny(socket, error)
+            return
         await socket.accept()
         with suppress(WebSocketDisconnect):
             try:
                 async with service.listeners.admitted(rate) as listener:
-                    await _serve(socket, listener, service.bounds)
+                    await _serve(socket, listener, service.bounds, service.listeners.drain)
                 await socket.close(DONE, "heard to the end")
             except Refused as refusal:
                 await socket.close(refusal.code, str(refusal))
             except RefrainError as error:
                 await socket.send_json(problem_of(socket, error).model_dump())
-                await socket.close(LATER if isinstance(error, TooManyRequests) else AWAY, error.code)
+                await socket.close(CLOSED_BY.get(type(error), AWAY), error.code)
 
 
-async def _serve(socket: WebSocket, listener: Listener, bounds: BoundsConfig) -> None:
+async def _deny(socket: WebSocket, error: ForeignOrigin) -> None:
+    """Before the handshake: a response where the server can send one, else a close, which is a plain 403."""
+    if "websocket.http.response" in socket.scope.get("extensions", {}):
+        await socket.send_denial_response(refusal(socket, error))
+    else:
+        await socket.close(IDLE, error.code)
+
+
+async def _serve(socket: WebSocket, listener: Listener, bounds: BoundsConfig, drain: Drain) -> None:
     """Answer until as much was heard as may be. Raises Refused, WebSocketDisconnect and what looks raise."""
     while not listener.full:
-        heard = await listener.hear(_samples(await _message(socket, bounds.listen_idle_s), bounds))
+        message = await drain.unless(_message(socket, bounds.listen_idle_s))
+        heard = await listener.hear(_samples(message, bounds))
         if heard is not None:
             await socket.send_text(heard.model_dump_json())
 

@@ -16,6 +16,8 @@ from av.audio.resampler import AudioResampler
 
 from ingest.fingerprint import SAMPLE_RATE, Embeddings
 from serve.config import BoundsConfig
+from serve.directory import nameless
+from serve.draining import Drain
 from serve.encoders import EmbedJob
 from serve.gate import Gate
 from serve.problems import DeadlineExceeded
@@ -59,7 +61,9 @@ class Listeners:
         serving: Callable[[], Recogniser | None],
         gate: Gate,
         threads: ThreadPoolExecutor,
+        drain: Drain,
     ) -> None:
+        self.drain = drain
         self._bounds, self._encoder, self._serving = bounds, encoder, serving
         self._gate, self._threads = gate, threads
         self._places = Gate(bounds.listeners, 0)
@@ -121,4 +125,7 @@ class Listener:
             if not deadline.expired():
                 raise
             raise DeadlineExceeded(f"no answer within {self._bounds.deadline_s:g} s") from None
-        return Heard(heard_s=heard_s, matches=[match_of(match, 0.0) for match in found], enough=enough)
+        degraded = nameless(match.track for match in found)
+        return Heard(
+            heard_s=heard_s, matches=[match_of(match, 0.0) for match in found], enough=enough, degraded=degraded
+        )

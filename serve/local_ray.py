@@ -131,8 +131,10 @@ def patience(limit_s: float) -> Iterator[None]:
 
 
 def cpus(resources: ResourcesConfig) -> float:
-    """What all replicas ask for."""
-    return resources.api_replicas * resources.api_cpus + resources.embed_replicas * resources.embed_cpus
+    """What all replicas ask for, as many as there may be."""
+    api = resources.api_max_replicas or resources.api_replicas
+    embed = resources.embed_max_replicas or resources.embed_replicas
+    return api * resources.api_cpus + embed * resources.embed_cpus
 
 
 def reason(status: object, name: str) -> str | None:

@@ -4,7 +4,24 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 PREFIXES = ("ray_refrain_", "ray_serve_deployment_", "ray_serve_num_")
-BUCKETS_MS = [1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0, 80.0, 120.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 20000.0]
+BUCKETS_MS = [
+    1.0,
+    2.0,
+    5.0,
+    10.0,
+    20.0,
+    40.0,
+    60.0,
+    80.0,
+    120.0,
+    250.0,
+    500.0,
+    1000.0,
+    2500.0,
+    5000.0,
+    20000.0,
+    300000.0,
+]
 
 
 class Meter(Protocol):
@@ -15,6 +32,9 @@ class Meter(Protocol):
 
     def stages(self, timings_ms: Mapping[str, float], matched: bool) -> None:
         """One identified clip."""
+
+    def timeline(self, timings_ms: Mapping[str, float]) -> None:
+        """One long recording that was followed to its end."""
 
     def page(self) -> str:
         """Everything so far, in Prometheus' text format. May block."""
@@ -27,6 +47,9 @@ class NoMeter:
         pass
 
     def stages(self, timings_ms: Mapping[str, float], matched: bool) -> None:
+        pass
+
+    def timeline(self, timings_ms: Mapping[str, float]) -> None:
         pass
 
     def page(self) -> str:

@@ -6,6 +6,7 @@
         ├── MalformedUpload    400   malformed_upload      a form or JSON that cannot be parsed, or without the audio
         ├── Unauthorized       401   unauthorized          WWW-Authenticate: no key, or none that is known
         ├── Forbidden          403   forbidden             WWW-Authenticate: the key may not do that
+        ├── ForeignOrigin      403   foreign_origin        a page that cors_origins does not list opens a WebSocket
         ├── UnknownTrack       404   unknown_track
         ├── UnknownCatalog     404   unknown_catalog       another one is served here
         ├── BodyTimeout        408   body_timeout          the body did not arrive in time
@@ -15,6 +16,7 @@
         ├── NotReady           503   not_ready             Retry-After: no generation could be loaded yet
         ├── Overloaded         503   overloaded            Retry-After: the encoder's queue is full
         ├── EncoderAway        503   encoder               Retry-After: no replica of the encoder answers
+        ├── Draining           503   draining              Retry-After: the replica is about to end
         └── DeadlineExceeded   503   deadline_exceeded     Retry-After
 
 Audio that cannot be used is 422 with the code of its BadInput, a store that does not answer 503 with the code of
@@ -78,6 +80,10 @@ class Forbidden(ServiceError):
     code, status = "forbidden", HTTPStatus.FORBIDDEN
 
 
+class ForeignOrigin(ServiceError):
+    code, status = "foreign_origin", HTTPStatus.FORBIDDEN
+
+
 class RateLimited(ServiceError):
     code, status, retry = "rate_limited", HTTPStatus.TOO_MANY_REQUESTS, True
 
@@ -100,6 +106,10 @@ class Overloaded(ServiceError):
 
 class EncoderAway(ServiceError):
     code, status, retry = "encoder", HTTPStatus.SERVICE_UNAVAILABLE, True
+
+
+class Draining(ServiceError):
+    code, status, retry = "draining", HTTPStatus.SERVICE_UNAVAILABLE, True
 
 
 class DeadlineExceeded(ServiceError):

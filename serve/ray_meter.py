@@ -33,9 +33,9 @@ class RayMeter:
         )
         self._stage_ms = Histogram(
             "refrain_stage_ms",
-            description="Milliseconds of a query in each of its stages.",
+            description="Milliseconds of a clip or a long recording in each of its stages.",
             boundaries=BUCKETS_MS,
-            tag_keys=("stage",),
+            tag_keys=("stage", "of"),  # type: ignore[arg-type]
         )
         self._clips = Counter(
             "refrain_clips", description="Clips identified, by whether anything matched.", tag_keys=("matched",)
@@ -47,8 +47,14 @@ class RayMeter:
 
     def stages(self, timings_ms: Mapping[str, float], matched: bool) -> None:
         self._clips.inc(1, tags={"matched": str(matched).lower()})
+        self._spent(timings_ms, "clip")
+
+    def timeline(self, timings_ms: Mapping[str, float]) -> None:
+        self._spent(timings_ms, "timeline")
+
+    def _spent(self, timings_ms: Mapping[str, float], of: str) -> None:
         for stage, elapsed_ms in timings_ms.items():
-            self._stage_ms.observe(elapsed_ms, tags={"stage": stage})
+            self._stage_ms.observe(elapsed_ms, tags={"stage": stage, "of": of})
 
     def page(self) -> str:
         response = httpx.get(agent_url(), timeout=TIMEOUT_S, trust_env=False)

@@ -5,7 +5,17 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from ingest.stores import Track
+from serve.directory import Nameless
 
+Degraded = Annotated[
+    bool,
+    Field(
+        description="The metadata store is away: names are null but for those just asked for, and the catalogue's last "
+        "changes may not be known. "
+        "Absent where it is not.",
+        exclude_if=lambda degraded: not degraded,
+    ),
+]
 TrackId = Annotated[int, Field(ge=0, le=2**63 - 1, description="Stable id of a track of the catalogue.")]
 
 _TRACK: dict[str, JsonValue] = {
@@ -67,7 +77,10 @@ class TrackFields(BaseModel):
     """What is known of a track."""
 
     track_id: TrackId
-    uri: str = Field(description="As listed by the source or given in the manifest, unescaped.")
+    uri: str | None = Field(
+        description="As listed by the source or given in the manifest, unescaped; null, as all names, where an answer "
+        "is degraded."
+    )
     title: str | None = None
     artist: str | None = None
     album: str | None = None
@@ -102,6 +115,7 @@ class Identification(BaseModel):
 
     query: Query
     matches: list[Match]
+    degraded: Degraded = False
     timings_ms: dict[str, float] = Field(description="decode, embed, search, match, lookup and total.")
 
 
@@ -111,6 +125,7 @@ class Heard(BaseModel):
     heard_s: float = Field(description="Sound heard so far.", ge=0)
     matches: list[Match] = Field(description="Best first; empty while nothing is sure enough.")
     enough: bool = Field(description="Whether more would hardly change the answer.")
+    degraded: Degraded = False
 
 
 class Sound(TrackFields):
@@ -139,6 +154,7 @@ class TimelineEnd(BaseModel):
     """The last line of segments that are streamed."""
 
     query: Query
+    degraded: Degraded = False
     timings_ms: dict[str, float] = Field(description="decode, embed, search, match, lookup and total.")
 
 
@@ -154,8 +170,8 @@ class TimelineAnswer(TimelineEnd):
     segments: list[Segment]
 
 
-def track_fields(track: Track) -> dict[str, Any]:
-    """Of a track as the metadata store knows it."""
+def track_fields(track: Track | Nameless) -> dict[str, Any]:
+    """Of a track as far as it is known."""
     return {name: getattr(track, name) for name in TrackFields.model_fields}
 
 
@@ -181,6 +197,16 @@ class Duplicates(BaseModel):
     duplicates: list[TrackAnswer]
 
 
+class Answering(BaseModel):
+    """By what clips are answered: the configuration, or what `python -m serve.tune` says in its place."""
+
+    min_confidence: float | None = Field(description="None: the calibration's threshold for the length of a clip.")
+    hits: int = Field(description="Asked for each query embedding.")
+    max_searched: int = Field(description="Query embeddings searched of one clip, at most.")
+    search_params: dict[str, float] = Field(description="Of the index, beside the configured ones.")
+    tuned: list[str] = Field(description="Those of them that the configuration does not say.")
+
+
 class Info(BaseModel):
     """What is being served."""
 
@@ -193,11 +219,12 @@ class Info(BaseModel):
     tracks: int = Field(description="Tracks that can answer.")
     segments: int = Field(description="Embeddings stored.")
     hours: float = Field(description="Audio ingested.")
+    answering: Answering | None = Field(description="None without a generation.")
     limits: dict[str, float] = Field(description="Bounds on one request.")
 
 
 class Health(BaseModel):
-    status: str
+    status: str = Field(description="`ok`, `degraded` or `not ready`.")
     checks: dict[str, str] = Field(default_factory=dict, description="What was looked at: `ok`, or what is wrong.")
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from fractions import Fraction
@@ -13,17 +13,20 @@ from ingest.fingerprint import Embeddings, SilentAudio
 from ingest.stores import CatalogCounts
 from serve.clip import Clip, read_clip
 from serve.config import ServeConfig
+from serve.directory import nameless
+from serve.draining import Drain, never
 from serve.encoders import EmbedJob, ratio_of
 from serve.gate import Gate
-from serve.generation import OK, Generations
+from serve.generation import Generations
 from serve.listening import Listeners
 from serve.problems import DeadlineExceeded
 from serve.recogniser import STAGES, Recogniser, TrackMatch
 from serve.schema import Health, Identification, Info, Query, Stretch
+from serve.standing import DEGRADED, OK, UNREADY
 from serve.stopwatch import Stopwatch
 from serve.timelines import Timelines
 from serve.tracks import BrowsedCatalog, Tracks
-from serve.wire import match_of
+from serve.wire import answering_of, match_of
 
 T = TypeVar("T")
 Variant = tuple[float, Callable[[], Embeddings]]
@@ -47,7 +50,12 @@ class QueryService:
     """The whole service behind HTTP."""
 
     def __init__(
-        self, config: ServeConfig, catalog: TrackCatalog, encoder: ClipEncoder, generations: Generations
+        self,
+        config: ServeConfig,
+        catalog: TrackCatalog,
+        encoder: ClipEncoder,
+        generations: Generations,
+        ending: Callable[[], bool] = never,
     ) -> None:
         self.bounds = config.bounds
         self.catalog_name = config.catalog.name
@@ -58,21 +66,27 @@ class QueryService:
         self._generations = generations
         self._gate = Gate(config.bounds.concurrent, config.bounds.waiting)
         self._threads = ThreadPoolExecutor(config.bounds.concurrent, thread_name_prefix="query")
-        self.timelines = Timelines(config.bounds, encoder, generations.serving)
-        self.listeners = Listeners(config.bounds, encoder, generations.serving, self._gate, self._threads)
+        self._ending = ending
+        drain = self._drain = Drain()
+        self.timelines = Timelines(config.bounds, encoder, generations.serving, drain)
+        self.listeners = Listeners(config.bounds, encoder, generations.serving, self._gate, self._threads, drain)
         self._ratios = [ratio_of(semitones) for semitones in config.matching.retunings_semitones]
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Look once at what there is to serve, then keep watching."""
+        """Look once at what there is to serve, then keep watching; `ending` is asked whether that is about to end."""
         await self._generations.look()
-        watcher = asyncio.create_task(self._generations.watch(self._config.poll_s))
+        watchers = [
+            asyncio.create_task(self._generations.watch(self._config.poll_s)),
+            asyncio.create_task(self._drain.watch(self._ending)),
+        ]
         try:
             yield
         finally:
-            watcher.cancel()
-            with suppress(asyncio.CancelledError):
-                await watcher
+            for watcher in watchers:
+                watcher.cancel()
+                with suppress(asyncio.CancelledError):
+                    await watcher
             self._threads.shutdown(wait=False, cancel_futures=True)
             self.timelines.close()
             self._generations.close()
@@ -117,6 +131,7 @@ class QueryService:
         return Identification(
             query=query_of(clip),
             matches=[match_of(match, clip.start_s) for match in found],
+            degraded=self._generations.directory.degraded or nameless(match.track for match in found),
             timings_ms=watch.timings_ms(*STAGES),
         )
 
@@ -127,7 +142,7 @@ class QueryService:
 
     def _variants(
         self, clip: Clip, recogniser: Recogniser, watch: Stopwatch, loop: asyncio.AbstractEventLoop
-    ) -> Iterator[Variant]:
+    ) -> list[Variant]:
         """Retuned readings, embedded when the matcher (in its thread) asks for them."""
 
         def embed(ratio: Fraction) -> Embeddings:
@@ -135,7 +150,7 @@ class QueryService:
             with watch.stage("embed"):
                 return asyncio.run_coroutine_threadsafe(self._encoder.embed(job), loop).result()
 
-        return ((float(ratio), functools.partial(embed, ratio)) for ratio in self._ratios)
+        return [(float(ratio), functools.partial(embed, ratio)) for ratio in self._ratios]
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -156,6 +171,7 @@ class QueryService:
             tracks=counts.published if counts else 0,
             segments=counts.segments if counts else 0,
             hours=round(counts.hours, 3) if counts else 0.0,
+            answering=answering_of(recogniser) if recogniser else None,
             limits={
                 "body_mib": bounds.body_mib,
                 "upload_s": bounds.upload_s,
@@ -167,9 +183,8 @@ class QueryService:
 
     def readiness(self) -> Health:
         """Whether a query would be answered, and what stands in the way."""
-        checks = dict(self._generations.checks)
-        ready = self._generations.ready
-        return Health(status=OK if ready else "not ready", checks=checks)
+        status = OK if self._generations.ready else UNREADY
+        return Health(status=DEGRADED if self._generations.degraded else status, checks=self._generations.checks)
 
 
 def query_of(clip: Clip) -> Query:

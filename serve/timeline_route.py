@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Annotated, Any, Protocol
 
@@ -14,13 +14,17 @@ from starlette.types import Receive, Scope, Send
 
 from ingest.fingerprint import RefrainError
 from serve.config import BoundsConfig
+from serve.meter import Meter
 from serve.problems import TooManyRequests, problem_of
-from serve.schema import Segment, TimelineAnswer
+from serve.schema import Segment, TimelineAnswer, TimelineEnd
 from serve.timelines import Following, Timelines
 from serve.uploads import DRAIN_BYTES, drain, spool
 
 NDJSON = "application/x-ndjson"
 GONE = 499  # what logs and figures call a caller who left
+
+
+End = Callable[[Following], TimelineEnd]
 
 
 class TimelineService(Protocol):
@@ -34,8 +38,15 @@ class CallerGone(Exception):
     """Nobody waits for the answer any more."""
 
 
-def add_timeline(app: FastAPI, service: TimelineService, body: dict[str, Any], responses: dict[int | str, Any]) -> None:
+def add_timeline(
+    app: FastAPI, service: TimelineService, body: dict[str, Any], responses: dict[int | str, Any], meter: Meter
+) -> None:
     """The route; `body` and `responses` document it."""
+
+    def end(following: Following) -> TimelineEnd:
+        told = following.end()
+        meter.timeline(told.timings_ms)
+        return told
 
     @app.post(
         "/v1/timeline",
@@ -60,7 +71,8 @@ def add_timeline(app: FastAPI, service: TimelineService, body: dict[str, Any], r
             except TooManyRequests:
                 await drain(request.receive, DRAIN_BYTES, bounds.timeline_body_timeout_s)
                 raise
-            file = await spool(request, bounds.timeline_body_bytes, bounds.timeline_body_timeout_s)
+            body = spool(request, bounds.timeline_body_bytes, bounds.timeline_body_timeout_s)
+            file = await service.timelines.drain.unless(body)
             following = service.timelines.follow(file.file, min_confidence)
             stack.callback(following.close)
             gone = asyncio.ensure_future(_left(request))
@@ -68,9 +80,9 @@ def add_timeline(app: FastAPI, service: TimelineService, body: dict[str, Any], r
             try:
                 first = await _unless(gone, following)  # what is wrong from the start on still has a status of its own
                 if NDJSON not in request.headers.get("accept", ""):
-                    return await _whole(first, gone, following)
+                    return await _whole(first, gone, following, end)
                 source = stack.pop_all()
-                return Lines(_lines(request, first, gone, following, source), source)
+                return Lines(_lines(request, first, gone, following, end, source), source)
             except CallerGone:
                 return Response(status_code=GONE)
 
@@ -93,13 +105,13 @@ async def _unless(gone: asyncio.Future[None], following: Following) -> list[Segm
         step.cancel()
 
 
-async def _whole(first: list[Segment] | None, gone: asyncio.Future[None], following: Following) -> Response:
+async def _whole(first: list[Segment] | None, gone: asyncio.Future[None], following: Following, end: End) -> Response:
     segments: list[Segment] = []
     found = first
     while found is not None:
         segments += found
         found = await _unless(gone, following)
-    answer = TimelineAnswer(segments=segments, **following.end().model_dump())
+    answer = TimelineAnswer(segments=segments, **end(following).model_dump())
     return JSONResponse(answer.model_dump())
 
 
@@ -120,6 +132,7 @@ async def _lines(
     first: list[Segment] | None,
     gone: asyncio.Future[None],
     following: Following,
+    end: End,
     source: AsyncExitStack,
 ) -> AsyncIterator[str]:
     """Segments, then the end or the problem; whoever reads the end finds the place free."""
@@ -129,12 +142,13 @@ async def _lines(
             for segment in found:
                 yield _line(segment)
             found = await _unless(gone, following)
-        end = _line(following.end())
+        last = _line(end(following))
         await source.aclose()
-        yield end
+        yield last
     except CallerGone:
         return
     except RefrainError as error:
+        await source.aclose()
         yield _line(problem_of(request, error))
 
 

@@ -12,6 +12,8 @@ from typing import IO, Any, Protocol, TypeVar, cast
 from ingest.fingerprint import Embeddings, SilentAudio
 from ingest.fingerprint.audio import Source
 from serve.config import BoundsConfig
+from serve.directory import nameless
+from serve.draining import Drain
 from serve.encoders import EmbedJob
 from serve.gate import Gate
 from serve.problems import DeadlineExceeded
@@ -33,7 +35,10 @@ class WindowEncoder(Protocol):
 class Timelines:
     """Follows at most `bounds.timelines` recordings at once, in threads of its own: the short queries keep theirs."""
 
-    def __init__(self, bounds: BoundsConfig, encoder: WindowEncoder, serving: Callable[[], Recogniser | None]) -> None:
+    def __init__(
+        self, bounds: BoundsConfig, encoder: WindowEncoder, serving: Callable[[], Recogniser | None], drain: Drain
+    ) -> None:
+        self.drain = drain
         self._bounds = bounds
         self._encoder = encoder
         self._serving = serving
@@ -46,7 +51,7 @@ class Timelines:
 
     def follow(self, file: IO[bytes], min_confidence: float | None = None) -> Following:
         """An uploaded recording, to be closed by the caller. Raises NotReady."""
-        return Following(file, self._bounds, self._encoder, self._serving(), self._threads, min_confidence)
+        return Following(file, self._bounds, self._encoder, self._serving(), self._threads, min_confidence, self.drain)
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -63,8 +68,9 @@ class Following:
         recogniser: Recogniser | None,
         threads: ThreadPoolExecutor,
         min_confidence: float | None,
+        drain: Drain,
     ) -> None:
-        self._file, self._encoder, self._threads = file, encoder, threads
+        self._file, self._encoder, self._threads, self._drain = file, encoder, threads, drain
         self._watch = Stopwatch()
         self._limit_s = bounds.timeline_deadline_s
         self._deadline = asyncio.get_running_loop().time() + self._limit_s
@@ -74,6 +80,7 @@ class Following:
         self._recording = Recording(source, window_s=bounds.timeline_window_s, max_s=bounds.timeline_s)
         self._windows: Iterator[Pcm] | None = iter(self._recording)
         self._audible = False
+        self._degraded = False
         self._busy: Future[Any] | None = None
 
     async def next(self) -> list[Segment] | None:
@@ -85,11 +92,13 @@ class Following:
             return None
         try:
             async with asyncio.timeout_at(self._deadline) as deadline:
-                return [segment_of(found) for found in await self._step(self._windows)]
+                found = await self._drain.unless(self._step(self._windows))
         except TimeoutError:
             if not deadline.expired():
                 raise
             raise DeadlineExceeded(f"no end within {self._limit_s:g} s") from None
+        self._degraded = self._degraded or nameless(segment.track for segment in found)
+        return [segment_of(segment) for segment in found]
 
     async def _step(self, windows: Iterator[Pcm]) -> list[TrackSegment]:
         window = await self._in_thread(partial(self._decoded, windows))
@@ -119,7 +128,7 @@ class Following:
     def end(self) -> TimelineEnd:
         """What is told when all segments are."""
         query = Query(duration_s=round(self._recording.duration_s, 3))
-        return TimelineEnd(query=query, timings_ms=self._watch.timings_ms(*STAGES))
+        return TimelineEnd(query=query, degraded=self._degraded, timings_ms=self._watch.timings_ms(*STAGES))
 
     def close(self) -> None:
         """The file is closed as soon as no thread reads it any more: a thread cannot be stopped."""

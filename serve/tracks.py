@@ -1,7 +1,10 @@
 """What the service does with single tracks: tell of them, list them, and take one out of the catalogue."""
 
 import asyncio
-from contextlib import AbstractContextManager
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from ingest.stores import Track
@@ -26,6 +29,10 @@ class BrowsedCatalog(RemovableTracks, Protocol):
     def known_tracks(self, track_ids: list[int], *, deleted: bool = False) -> set[int]: ...
 
     def lock(self) -> AbstractContextManager[Any]: ...
+
+    def start_run(self, run_id: str, action: str) -> None: ...
+
+    def finish_run(self, run_id: str, state: str, counts: Mapping[str, Any]) -> None: ...
 
 
 class Tracks:
@@ -65,14 +72,29 @@ class Tracks:
 
     def _delete(self, track_id: int) -> None:
         catalog = self._catalog
-        if not (catalog.known_tracks([track_id]) or catalog.known_tracks([track_id], deleted=True)):
+        present = catalog.known_tracks([track_id])
+        if not (present or catalog.known_tracks([track_id], deleted=True)):
             raise self._unknown(track_id)
-        with catalog.lock():
+        with catalog.lock(), recorded(catalog, deleted=len(present)):
             catalog.remove_tracks([track_id])
+            self._generations.directory.withdraw(track_id)
             drop_removed(catalog, self._generations.vectors())
 
     def _unknown(self, track_id: int) -> UnknownTrack:
         return UnknownTrack(f"there is no track {track_id} in the catalogue {self._catalog.name!r}")
+
+
+@contextmanager
+def recorded(catalog: BrowsedCatalog, deleted: int) -> Iterator[None]:
+    """A deletion stands among the runs of the catalogue, as one of a job does, however it ends."""
+    run_id = f"{datetime.now(UTC).strftime('%Y%m%dT%H%M%S.%f')[:-3]}Z-{secrets.token_hex(3)}"
+    catalog.start_run(run_id, "delete")
+    state = "failed"
+    try:
+        yield
+        state = "done"
+    finally:
+        catalog.finish_run(run_id, state, {"deleted": deleted})
 
 
 def answer(track: Track) -> TrackAnswer:

@@ -3,8 +3,8 @@
 from typing import Any
 
 from serve.matching.timeline import Sound as Heard
-from serve.recogniser import TrackMatch, TrackSegment
-from serve.schema import Match, Segment, Sound, track_fields
+from serve.recogniser import Recogniser, TrackMatch, TrackSegment
+from serve.schema import Answering, Match, Segment, Sound, track_fields
 
 
 def match_of(match: TrackMatch, start_s: float) -> Match:
@@ -29,6 +29,18 @@ def segment_of(found: TrackSegment) -> Segment:
         **_placed(found.segment),
         same_recording=list(found.same_recording),
         alternatives=[Sound(**track_fields(track), **_placed(sound)) for track, sound in found.alternatives],
+    )
+
+
+def answering_of(recogniser: Recogniser) -> Answering:
+    """What goes over the wire."""
+    tuning, settings = recogniser.tuning, recogniser.settings
+    return Answering(
+        min_confidence=tuning.min_confidence,
+        hits=settings.hits,
+        max_searched=settings.max_searched,
+        search_params=dict(tuning.search_params),
+        tuned=list(tuning.to_dict() or ()),
     )
 
 

@@ -36,8 +36,10 @@ class MetadataConfig:
     kind: str = "sqlite"
     url: str | None = None  # mysql: mysql+pymysql://user@host:port/database
     password: str | None = None  # wins over the one in the URL; never printed
-    pool_size: int = 5
-    timeout_s: float = 30.0
+    pool_size: int = 5  # connections kept open
+    pool_overflow: int = 5  # more of them, while they are needed
+    timeout_s: float = 30.0  # to connect, for a free connection, for a lock of another transaction
+    answer_s: float = 600.0  # mysql: without a byte of an answer, after which the server is taken to be gone
 
 
 @dataclass

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
@@ -110,6 +113,7 @@ class Generation:
     calibration: dict[str, Any] | None
     state: str  # filling | ready | active | retired
     created_at: float  # Unix seconds
+    tuning: dict[str, Any] | None = None  # what the service is told in place of its configuration
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,26 @@ class Track:
     album: str | None
     isrc: str | None
     duration_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """How often it was changed what a catalogue answers with, and how many tracks that can be about."""
+
+    number: int
+    tracks: int  # at most
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedChanges:
+    """The tracks whose published recording changed up to a publication, and what it is now.
+
+    Shape: track_ids int64 [N]; recording_ids int64 [N], −1 where nothing is published any more.
+    """
+
+    number: int
+    track_ids: npt.NDArray[np.int64]
+    recording_ids: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

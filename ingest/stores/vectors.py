@@ -4,8 +4,8 @@ Letters: Q queries, k hits a query, N vectors, M keys asked for, D dimensions, P
 `ingest.fingerprint.grid.vector_key`; vectors have unit length, so the inner product is the cosine.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -146,6 +146,10 @@ class Vectors:
         self._ask("flush", collection, timeout=FLUSH_S)
         settle(f"{self._connection.name}: {collection} is not indexed", lambda: self._indexing(collection))
 
+    def with_search_params(self, params: Mapping[str, Any]) -> "Vectors":
+        """The same store, searched with these parameters beside the configured ones."""
+        return Vectors(replace(self._config, search_params=self._config.search_params | dict(params)), self._connection)
+
     def search(self, collection: str, queries: Floats, k: int, *, strong: bool = False) -> SearchHits:
         """The k nearest stored vectors of each query, in one batched request.
 
@@ -226,8 +230,9 @@ class Vectors:
         fields = self._ask("describe_collection", collection)["fields"]
         return int(next(field["params"]["dim"] for field in fields if field["name"] == VECTOR_FIELD))
 
-    def server_version(self) -> str:
-        return str(self._ask("get_server_version"))
+    def server_version(self, timeout_s: float | None = None) -> str:
+        limits: dict[str, Any] = {} if timeout_s is None else {"timeout": timeout_s}
+        return str(self._ask("get_server_version", **limits))
 
     def close(self) -> None:
         self._connection.close()

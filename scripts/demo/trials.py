@@ -68,7 +68,7 @@ class Answer:
         if not reply["matches"]:
             return cls(None, None, None, None, round_trip_ms)
         best = reply["matches"][0]
-        name = PurePosixPath(best["uri"]).name
+        name = PurePosixPath(best["uri"] or "").name
         return cls(best["title"] or name, name, best["offset_s"], best["confidence"], round_trip_ms)
 
 

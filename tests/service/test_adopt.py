@@ -8,9 +8,11 @@ import pytest
 
 from ingest.stores import CatalogStore, MetadataConfig, open_metadata
 from serve.adopt import main
+from serve.directory import Directory
 from serve.fakes import MemoryVectors
 from serve.matching import Calibration
 from serve.recogniser import Recogniser
+from tests.service.world import config
 
 OWN = replace(Calibration.shipped(), encoder="ab" * 32)
 
@@ -53,7 +55,7 @@ def test_a_service_answers_by_it(home: Path) -> None:
         catalog: CatalogStore = metadata.catalog("default")
         active = catalog.active_generation()
         assert active is not None
-        assert Recogniser(MemoryVectors(), catalog, active).calibration == strict
+        assert Recogniser(MemoryVectors(), Directory(catalog, config().lookups), active).calibration == strict
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,20 @@ import asyncio
 
 import pytest
 
-from ingest.stores import MetadataError
-from serve.generation import OK
-from serve.problems import NotReady
+from ingest.fingerprint.pcm import to_int16
+from ingest.stores import MetadataError, VectorStoreError
+from serve.generation import Generations
+from serve.problems import EncoderAway, NotReady
+from serve.standing import OK
 from tests.service.sounds import melody
-from tests.service.world import COLLECTION, World
+from tests.service.world import COLLECTION, World, config
+
+FAILURES = config().health.failures
+
+
+def looks(generations: Generations, number: int) -> None:
+    for _ in range(number):
+        asyncio.run(generations.look())
 
 
 def test_nothing_is_served_before_the_first_look() -> None:
@@ -85,12 +94,13 @@ def test_the_last_generation_answers_while_the_metadata_store_is_away() -> None:
     generations = world.generations()
     asyncio.run(generations.look())
     world.catalog.failure = MetadataError("MySQL does not answer")
-    asyncio.run(generations.look())
+    looks(generations, FAILURES)
     assert generations.serving() is not None
-    assert generations.checks["metadata"] == "MySQL does not answer"
+    assert generations.checks["metadata"] == "MySQL does not answer (answers come without names)"
+    assert generations.ready and generations.degraded
     world.catalog.failure = None
     asyncio.run(generations.look())
-    assert generations.ready
+    assert generations.ready and not generations.degraded
 
 
 def test_collections_are_loaded_again_after_the_vector_store_was_away() -> None:
@@ -99,10 +109,74 @@ def test_collections_are_loaded_again_after_the_vector_store_was_away() -> None:
     generations = world.generations()
     asyncio.run(generations.look())
     world.vectors.away = True
-    asyncio.run(generations.look())
+    looks(generations, FAILURES)
     assert "away" in generations.checks["vectors"]
     world.vectors.away = False
     asyncio.run(generations.look())
     assert generations.ready
     assert generations.checks["vectors"] == OK
     assert world.vectors.loaded == [COLLECTION, COLLECTION]
+
+
+def test_a_single_failed_look_changes_nothing() -> None:
+    """Readiness flips neither for a hiccup of a store nor of the encoder, only for several failures in a row."""
+    world = World.with_songs()
+    generations = world.generations()
+    asyncio.run(generations.look())
+    for _ in range(2):
+        world.catalog.failure, world.vectors.away = MetadataError("a hiccup"), True
+        looks(generations, FAILURES - 1)
+        assert generations.ready and not generations.degraded
+        world.catalog.failure, world.vectors.away = None, False
+        asyncio.run(generations.look())
+    assert set(generations.checks.values()) == {OK}
+
+
+def test_without_what_stands_in_the_metadata_store_is_needed() -> None:
+    """A catalogue that is too large to be kept in memory is not ready without its metadata store."""
+    world = World.with_songs()
+    generations = world.generations("lookups.published_tracks=2")
+    asyncio.run(generations.look())
+    assert generations.ready
+    world.catalog.failure = MetadataError("MySQL does not answer")
+    looks(generations, FAILURES)
+    assert not generations.ready and not generations.degraded
+
+
+def test_an_encoder_that_is_away_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The encoder is looked at as well: without it the service is not ready, and it recovers by itself."""
+    world = World.with_songs()
+    generations = world.generations()
+    asyncio.run(generations.look())
+
+    async def away() -> frozenset[str]:
+        raise EncoderAway("the encoder does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(generations._encoders, "checksums", away)
+        looks(generations, FAILURES)
+        assert generations.checks["encoder"] == "the encoder does not answer"
+        assert not generations.ready
+    asyncio.run(generations.look())
+    assert generations.ready
+
+
+def test_a_store_that_is_away_is_not_waited_for() -> None:
+    """After some failures in a row the vector store is not asked any more, until a look finds it again."""
+    world = World.with_songs()
+    generations = world.generations()
+    asyncio.run(generations.look())
+    recogniser = generations.serving()
+    assert recogniser is not None
+    query = world.embedder.embed(to_int16(world.clip(1, 3.0, 8.0)))
+    world.vectors.away = True
+    for _ in range(FAILURES):
+        with pytest.raises(VectorStoreError, match="are away"):
+            recogniser.recognise(query)
+    asked = world.vectors.asked
+    with pytest.raises(VectorStoreError, match="are away"):
+        recogniser.recognise(query)
+    assert world.vectors.asked == asked
+    world.vectors.away = False
+    asyncio.run(generations.look())
+    assert [match.track.track_id for match in recogniser.recognise(query)] == [1]

@@ -196,3 +196,39 @@ def test_a_key_opens_the_socket(world: World) -> None:
         with connect(url, proxy=None, additional_headers={"x-api-key": token}) as socket:
             socket.send(pcm(world.clip(1, 0.0, 1.0)))
             assert "matches" in json.loads(socket.recv())
+
+
+@pytest.mark.parametrize(
+    ("origin", "listed", "let_in"),
+    [
+        (None, "", True),
+        ("same", "", True),
+        ("https://app.example", "https://app.example", True),
+        ("https://app.example", "*", True),
+        ("https://app.example", "", False),
+        ("https://evil.example", "https://app.example", False),
+        ("null", "https://app.example", False),
+    ],
+)
+def test_pages_of_other_origins_are_refused(world: World, origin: str | None, listed: str, let_in: bool) -> None:
+    """Our own pages, listed ones and programs may listen; any other page is a 403 with a code, before the handshake."""
+    with serving(world.api(origins=listed)) as client:
+        url = str(client.base_url.copy_with(scheme="ws", path="/v1/listen"))
+        ours = str(client.base_url).rstrip("/")
+        try:
+            with connect(url, proxy=None, origin=ours if origin == "same" else origin):  # type: ignore[arg-type]
+                opened = True
+        except InvalidStatus as refused:
+            opened = refused.response.status_code != 403
+    assert opened == let_in
+
+
+def test_the_refusal_of_a_page_is_a_problem(world: World) -> None:
+    """A server that can answer a handshake sends problem+json with the code."""
+    with serving(world.api()) as client:
+        url = str(client.base_url.copy_with(scheme="ws", path="/v1/listen"))
+        with pytest.raises(InvalidStatus) as refused, connect(url, proxy=None, origin="https://evil.example"):
+            pass
+    response = refused.value.response
+    assert response.status_code == 403 and response.body is not None
+    assert Problem.model_validate_json(response.body).code == "foreign_origin"

@@ -37,6 +37,11 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
         (["home=/tmp", "bounds.clip_s=600"], "batch_embeddings"),
         (["home=/tmp", "bounds.concurrent=0"], "concurrent"),
         (["home=/tmp", "bounds.waiting=-1"], "waiting"),
+        (["home=/tmp", "bounds.drain_s=0"], "drain_s"),
+        (["home=/tmp", "lookups.cache_s=0"], "cache_s"),
+        (["home=/tmp", "lookups.degraded_s=-1"], "degraded_s"),
+        (["home=/tmp", "health.failures=0"], "failures"),
+        (["home=/tmp", "resources.api_replicas=3", "resources.api_max_replicas=2"], "api_max_replicas=2"),
         (["home=/tmp", "catalog.name=a/b", "port=0"], "port"),
     ],
 )

@@ -147,13 +147,19 @@ def test_bounds_of_their_own(world: World, mix: bytes) -> None:
 
 
 def test_an_empty_catalogue_and_lost_stores(mix: bytes) -> None:
-    """Without a generation there is nothing to tell; without a store the caller may ask again."""
+    """Without a generation there is nothing to tell, without MySQL no name; without Milvus the caller may ask again."""
     with serving(World().api()) as client:
         assert client.post("/v1/timeline", content=mix).json()["segments"] == []
     world = World.with_songs()
     with serving(world.api()) as client:
         world.catalog.failure = MetadataError("MySQL does not answer")
-        problem(client.post("/v1/timeline", content=mix), 503, "metadata_store")
+        answer = client.post("/v1/timeline", content=mix).json()
+        assert [(one["track_id"], one["uri"], one["title"]) for one in answer["segments"]] == [
+            (1, None, None),
+            (2, None, None),
+        ]
+        assert answer["degraded"] is True
+        assert lines(client.post("/v1/timeline", content=mix, headers=STREAMED))[-1]["degraded"] is True
         world.catalog.failure = None
         world.vectors.away = True
         assert problem(client.post("/v1/timeline", content=mix), 503, "vector_store")

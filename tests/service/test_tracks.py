@@ -28,7 +28,7 @@ from serve.tracks import Tracks
 from tests.service.live import serving
 from tests.service.sounds import wav
 from tests.service.test_api import problem
-from tests.service.world import COLLECTION, World
+from tests.service.world import COLLECTION, World, config
 from tests.stores.rows import random_peaks
 
 
@@ -77,6 +77,7 @@ def test_a_deleted_track_answers_no_more(world: World, client: httpx.Client) -> 
     assert [track["track_id"] for track in client.get("/v1/tracks").json()["tracks"]] == [1, 3]
     problem(client.delete("/v1/tracks/99"), 404, "unknown_track")
     problem(client.delete("/v1/tracks/x"), 422, "invalid_parameter")
+    assert list(world.catalog.runs.values()) == [("delete", "done")] * 2
 
 
 def test_a_catalogue_that_is_written_to_is_busy(world: World, client: httpx.Client) -> None:
@@ -95,6 +96,7 @@ def test_a_lost_vector_store_keeps_the_tombstone(world: World, client: httpx.Cli
     problem(client.delete("/v1/tracks/1"), 503, "vector_store")
     problem(client.get("/v1/tracks/1"), 404, "unknown_track")
     world.vectors.away = False
+    assert list(world.catalog.runs.values()) == [("delete", "failed")]
     assert 1 in set(world.vectors.collections[COLLECTION].keys >> 20)
     assert client.delete("/v1/tracks/1").status_code == 204
     assert 1 not in set(world.vectors.collections[COLLECTION].keys >> 20)
@@ -131,7 +133,8 @@ def test_a_deletion_on_real_stores(tmp_path: Path, catalog: CatalogStore) -> Non
                 raise VectorStoreError("Milvus is away")
             return vectors
 
-        generations = Generations(catalog, opened, LocalEncoder(EncoderSet([SpectralEmbedder()])), MatcherSettings())  # type: ignore
+        encoder, made = LocalEncoder(EncoderSet([SpectralEmbedder()])), config()
+        generations = Generations(catalog, opened, encoder, MatcherSettings(), made.lookups, made.health)  # type: ignore
         tracks = Tracks(catalog, generations)
         with catalog.lock(), pytest.raises(CatalogLocked):
             asyncio.run(tracks.delete(1))
@@ -146,3 +149,6 @@ def test_a_deletion_on_real_stores(tmp_path: Path, catalog: CatalogStore) -> Non
         with pytest.raises(UnknownTrack):
             asyncio.run(tracks.delete(99))
         assert [track.uri for track in catalog.find_tracks(limit=9)] == ["b"]
+        deletions = [(run.action, run.state, run.counts) for run in reversed(catalog.runs())]
+        assert deletions[0] == ("delete", "failed", {"deleted": 1})
+        assert deletions[1:] == [("delete", "done", {"deleted": 0})] * 2

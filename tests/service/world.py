@@ -11,6 +11,7 @@ from ingest.fingerprint.pcm import to_int16
 from serve.access import KeyRing
 from serve.api import build_api
 from serve.config import ServeConfig
+from serve.directory import Directory
 from serve.edge import Edge
 from serve.encoders import EncoderSet, LocalEncoder
 from serve.fakes import MemoryCatalog, MemoryVectors, SpectralEmbedder
@@ -42,6 +43,7 @@ class World:
     catalog: MemoryCatalog = field(default_factory=MemoryCatalog)
     embedder: SpectralEmbedder = field(default_factory=SpectralEmbedder)
     songs: dict[int, Samples] = field(default_factory=dict)
+    ending: bool = False  # its replica
 
     @classmethod
     def with_songs(cls) -> "World":
@@ -65,17 +67,27 @@ class World:
 
     def recogniser(self) -> Recogniser:
         assert self.catalog.active is not None
-        return Recogniser(self.vectors, self.catalog, self.catalog.active)
+        return Recogniser(self.vectors, self.directory(), self.catalog.active)
 
-    def generations(self) -> Generations:
-        encoder = LocalEncoder(EncoderSet([self.embedder]))
-        return Generations(self.catalog, lambda: self.vectors, encoder, config().matching.settings())
+    def directory(self) -> Directory:
+        """What is known of the tracks, looked at once."""
+        directory = Directory(self.catalog, config().lookups)
+        directory.look()
+        return directory
+
+    def generations(self, *options: str) -> Generations:
+        return self._generations(config(*options))
 
     def service(self, *options: str) -> QueryService:
         made = config("poll_s=0.02", *options)
-        encoder = LocalEncoder(EncoderSet([self.embedder]))
-        generations = Generations(self.catalog, lambda: self.vectors, encoder, made.matching.settings())
-        return QueryService(made, self.catalog, encoder, generations)
+        return QueryService(made, self.catalog, self._encoder(), self._generations(made), lambda: self.ending)
+
+    def _encoder(self) -> LocalEncoder:
+        return LocalEncoder(EncoderSet([self.embedder]))
+
+    def _generations(self, made: ServeConfig) -> Generations:
+        settings = made.matching.settings()
+        return Generations(self.catalog, lambda: self.vectors, self._encoder(), settings, made.lookups, made.health)
 
     def api(self, *options: str, meter: Meter | None = None, ring: KeyRing | None = None, origins: str = "") -> Edge:
         return build_api(self.service(*options), meter, ring=ring, origins=origins.split())

@@ -203,6 +203,18 @@ def test_hnsw_finds_what_is_stored(vectors: Vectors) -> None:
     vectors.drop("hnsw")
 
 
+def test_a_store_is_searched_with_other_parameters(vectors: Vectors) -> None:
+    """The tuned store searches the same collections over the same connection, and the other one as it did before."""
+    stored = unit_vectors(200, seed=5)
+    vectors.create("tuned", DIM, index="HNSW")
+    vectors.upsert("tuned", np.arange(200, dtype=np.int64), stored, random_peaks(200))
+    vectors.flush("tuned")
+    tuned = vectors.with_search_params({"ef": 300})
+    assert tuned._search_params("tuned", 5)["ef"] == 300
+    assert vectors._search_params("tuned", 5).get("ef") != 300
+    assert np.array_equal(tuned.search("tuned", stored[:20], 1, strong=True).keys[:, 0], np.arange(20))
+
+
 def test_a_missing_collection_is_a_readable_error(vectors: Vectors) -> None:
     """Asking a collection that is not there says which, in one line."""
     with pytest.raises(VectorStoreError, match=r"^Milvus .*search: .*not (exist|found).*") as caught:

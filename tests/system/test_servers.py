@@ -7,7 +7,9 @@ import pytest
 
 from ingest.fingerprint import Embedder, decode
 from ingest.stores import MetadataConfig, VectorsConfig, open_metadata, open_vectors
+from serve.directory import Directory
 from serve.recogniser import Recogniser
+from tests.service.world import config
 from tests.system.catalogue import ingest, write_pieces
 
 pytestmark = pytest.mark.integration
@@ -31,7 +33,9 @@ def test_a_job_on_milvus_and_mysql_is_answered_from_them(tmp_path: Path, milvus_
         catalog = metadata.catalog("default")
         generation = catalog.active_generation()
         assert generation is not None
-        best = Recogniser(vectors, catalog, generation).recognise(query)[0]
+        directory = Directory(catalog, config().lookups)
+        directory.look()
+        best = Recogniser(vectors, directory, generation).recognise(query)[0]
     assert best.track.uri == str(paths[1]) and best.track.title == "Piece 1"
     assert best.alignment.offset_s == pytest.approx(5.0, abs=0.25)
     assert np.isclose(best.alignment.speed, 1.0, atol=0.02)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -16,14 +17,17 @@ from ingest.stores.metadata.imports import ImportRows
 from ingest.stores.metadata.ledger import LedgerRows
 from ingest.stores.metadata.locks import CatalogLock, hold
 from ingest.stores.metadata.migrate import ensure_schema
+from ingest.stores.metadata.publication import PublicationRows
 from ingest.stores.metadata.runs import RunRows
 from ingest.stores.metadata.schema import catalogs
 from ingest.stores.metadata.tracks import TrackRows
 
+MIGRATION_ANSWER_S = 3_600.0  # a statement of a migration may rewrite a large table
+
 __all__ = ["CatalogLock", "CatalogStore", "Metadata", "open_metadata"]
 
 
-class CatalogStore(TrackRows, BrowsingRows, LedgerRows, GenerationRows, ImportRows, RunRows):
+class CatalogStore(TrackRows, PublicationRows, BrowsingRows, LedgerRows, GenerationRows, ImportRows, RunRows):
     """One catalogue; every method is one transaction. Errors are MetadataError.
 
     Writers that are not alone by nature (a run, a deletion, a promotion) hold lock() around their work.
@@ -93,10 +97,10 @@ def open_metadata(config: MetadataConfig, home: Path) -> Metadata:
     """Connect, and create or upgrade the schema. Raises MetadataError, ConfigurationError."""
     if config.kind not in ("sqlite", "mysql"):
         raise ConfigurationError(f"metadata.kind {config.kind!r} is none of sqlite, mysql")
-    database = open_sqlite(config, home) if config.kind == "sqlite" else open_mysql(config)
-    try:
-        ensure_schema(database, home)
-    except BaseException:
-        database.close()
-        raise
-    return Metadata(database, home)
+    with _open(replace(config, answer_s=MIGRATION_ANSWER_S), home) as patient:
+        ensure_schema(patient, home)
+    return Metadata(_open(config, home), home)
+
+
+def _open(config: MetadataConfig, home: Path) -> Database:
+    return open_sqlite(config, home) if config.kind == "sqlite" else open_mysql(config)

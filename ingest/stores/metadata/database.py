@@ -4,7 +4,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
@@ -16,7 +16,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 SQLITE_FILE = "metadata.sqlite"
-READ_TIMEOUT_S = 600
 POOL_RECYCLE_S = 900
 CHUNK = 500  # ids in one IN (…): SQLite allows 999 variables in older builds
 ATTEMPTS = 5
@@ -52,6 +51,12 @@ class Database:
     def close(self) -> None:
         self.engine.dispose()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def _run(self, work: Callable[[Connection], R], engine: Engine) -> R:
         for attempt in range(ATTEMPTS):
             try:
@@ -76,7 +81,7 @@ def open_sqlite(config: MetadataConfig, home: Path) -> Database:
     except OSError as error:
         raise MetadataError(f"SQLite at {path}: {error.strerror}") from error
     url = URL.create("sqlite", database=str(path))
-    engine = create_engine(url, pool_size=config.pool_size, connect_args={"timeout": config.timeout_s})
+    engine = create_engine(url, **_pool(config), connect_args={"timeout": config.timeout_s})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return Database(engine, f"SQLite at {path}", None)
@@ -88,20 +93,28 @@ def open_mysql(config: MetadataConfig) -> Database:
     timeout_s = max(1, round(config.timeout_s))
     engine = create_engine(
         url,
-        pool_size=config.pool_size,
+        **_pool(config),
         pool_pre_ping=True,
         pool_recycle=POOL_RECYCLE_S,
         isolation_level="READ COMMITTED",
         connect_args={
             "charset": "utf8mb4",
             "connect_timeout": timeout_s,
-            "read_timeout": READ_TIMEOUT_S,
-            "write_timeout": READ_TIMEOUT_S,
+            "read_timeout": config.answer_s,
+            "write_timeout": config.answer_s,
             "init_command": f"SET SESSION sql_mode='STRICT_ALL_TABLES', innodb_lock_wait_timeout={timeout_s}",
         },
     )
     name = f"MySQL at {url.host}:{url.port or 3306}/{url.database}"
     return Database(engine, name, str(url.password) if url.password else None)
+
+
+def _pool(config: MetadataConfig) -> dict[str, Any]:
+    return {
+        "pool_size": config.pool_size,
+        "max_overflow": config.pool_overflow,
+        "pool_timeout": config.timeout_s,
+    }
 
 
 def chunks(items: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:

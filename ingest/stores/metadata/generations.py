@@ -21,6 +21,7 @@ from sqlalchemy import (
 
 from ingest.errors import MetadataError
 from ingest.stores.metadata.database import chunks
+from ingest.stores.metadata.publication import next_publication
 from ingest.stores.metadata.schema import catalogs, generations, ledger, loads, recordings, tracks
 from ingest.stores.metadata.scope import CatalogScope
 from ingest.stores.records import Generation, Load
@@ -64,6 +65,10 @@ class GenerationRows(CatalogScope):
     def set_calibration(self, generation_id: int, calibration: Mapping[str, Any] | None) -> None:
         """Keep how scores become confidences in this generation; None: by the shipped calibration."""
         self._change(generation_id, {"calibration": None if calibration is None else dict(calibration)})
+
+    def set_tuning(self, generation_id: int, tuning: Mapping[str, Any] | None) -> None:
+        """Keep what the service is told in place of its configuration; None: nothing."""
+        self._change(generation_id, {"tuning": None if tuning is None else dict(tuning)})
 
     def mark_ready(self, generation_id: int) -> None:
         """filling → ready: loaded and verified, not yet answering."""
@@ -180,7 +185,7 @@ class GenerationRows(CatalogScope):
 _GENERATIONS = select(
     *(generations.c[name] for name in ("generation_id", "collection", "encoder", "dim")),
     generations.c.index_type.label("index"),
-    *(generations.c[name] for name in ("calibration", "state", "created_at")),
+    *(generations.c[name] for name in ("calibration", "state", "created_at", "tuning")),
 ).order_by(generations.c.generation_id)
 
 
@@ -219,8 +224,9 @@ def _publish(connection: Connection, catalog_id: int, generation_id: int) -> int
     )
     differs = func.coalesce(tracks.c.published_recording_id, literal(-1)) != tracks.c.current_recording_id
     of_mine = and_(tracks.c.catalog_id == catalog_id, tracks.c.deleted_at.is_(None))
-    query = update(tracks).where(of_mine, differs, is_loaded)
-    return connection.execute(query.values(published_recording_id=tracks.c.current_recording_id)).rowcount
+    number = next_publication(connection, catalog_id)
+    changed = {"published_recording_id": tracks.c.current_recording_id, "publication": number}
+    return connection.execute(update(tracks).where(of_mine, differs, is_loaded).values(changed)).rowcount
 
 
 def _forget(connection: Connection, generation_id: int, recording_ids: list[int]) -> None:

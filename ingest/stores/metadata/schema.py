@@ -1,6 +1,7 @@
 """The tables. Migrations create them; this is what the queries are written with.
 
-    catalogs     one row a catalogue: its pointer to the generation that answers, and the next free ids
+    catalogs     one row a catalogue: its pointer to the generation that answers, the next free ids, and the number
+                 of the last publication
     tracks       uri → public id; which recording is current (listed) and which is published (answers)
     recordings   one content of a track, with the tags found inside
     ledger       what became of a recording under an encoder: the commit of its embeddings
@@ -30,7 +31,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = "0002"  # the migration that these tables correspond to
+REVISION = "0003"  # the migration that these tables correspond to
 
 TABLES = MetaData()
 MYSQL: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
@@ -48,6 +49,7 @@ catalogs = Table(
     Column("active_generation_id", BigInteger),
     Column("next_track_id", BigInteger, nullable=False),
     Column("next_recording_id", BigInteger, nullable=False),
+    Column("publication", BigInteger, nullable=False, server_default="0"),  # raised by whatever changes what answers
     UniqueConstraint("name", name="catalogs_name"),
     **MYSQL,
 )
@@ -67,7 +69,9 @@ tracks = Table(
     Column("published_recording_id", BigInteger),
     Column("removed_at", Double),  # Unix seconds: no longer listed, still answering
     Column("deleted_at", Double),  # Unix seconds: tombstone
+    Column("publication", BigInteger, nullable=False, server_default="0"),  # that changed what it answers with
     UniqueConstraint("catalog_id", "uri_hash", name="tracks_uri"),
+    Index("tracks_publication", "catalog_id", "publication"),
     **MYSQL,
 )
 
@@ -120,6 +124,7 @@ generations = Table(
     Column("dim", Integer, nullable=False),
     Column("index_type", String(32), nullable=False),
     Column("calibration", JSON(none_as_null=True)),
+    Column("tuning", JSON(none_as_null=True)),  # what the service is told in place of its configuration
     Column("state", String(16), nullable=False),  # filling | ready | active | retired
     Column("created_at", Double, nullable=False),
     UniqueConstraint("collection", name="generations_collection"),

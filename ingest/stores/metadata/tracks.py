@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, select, up
 
 from ingest.stores.metadata.database import chunks
 from ingest.stores.metadata.listing import TAGS, stage
+from ingest.stores.metadata.publication import next_publication
 from ingest.stores.metadata.schema import generations, loads, recordings, tracks
 from ingest.stores.metadata.scope import CatalogScope
 from ingest.stores.metadata.text import uri_hash
@@ -132,8 +133,9 @@ class TrackRows(CatalogScope):
 
         def work(connection: Connection) -> list[int]:
             gone: list[int] = []
+            publication = next_publication(connection, self.catalog_id)
             for part in chunks(track_ids):
-                self._set_deleted(connection, part, time.time())
+                self._set_deleted(connection, part, time.time(), publication)
                 gone += connection.scalars(loaded.where(recordings.c.track_id.in_(part)))
             return sorted(gone)
 
@@ -143,17 +145,20 @@ class TrackRows(CatalogScope):
         """Lift tombstones; the next run ingests and publishes the tracks again."""
 
         def work(connection: Connection) -> None:
+            publication = next_publication(connection, self.catalog_id)
             for part in chunks(track_ids):
-                self._set_deleted(connection, part, None)
+                self._set_deleted(connection, part, None, publication)
 
         self._write(work)
 
     def _pairs(self, query: Select[Any]) -> list[tuple[int, str]]:
         return self._read(lambda connection: [(row[0], row[1]) for row in connection.execute(query)])
 
-    def _set_deleted(self, connection: Connection, track_ids: Sequence[int], at: float | None) -> None:
+    def _set_deleted(
+        self, connection: Connection, track_ids: Sequence[int], at: float | None, publication: int
+    ) -> None:
         mine = update(tracks).where(tracks.c.catalog_id == self.catalog_id, tracks.c.track_id.in_(track_ids))
-        connection.execute(mine.values(deleted_at=at, published_recording_id=None))
+        connection.execute(mine.values(deleted_at=at, published_recording_id=None, publication=publication))
 
 
 def tracks_with(recording_id: ColumnElement[Any]) -> Select[Any]:

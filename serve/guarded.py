@@ -1,0 +1,40 @@
+"""The vector store behind a circuit breaker: while it is known to be away, nobody waits for it."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.stores import SearchHits, StoredRows, VectorStoreError
+from serve.recogniser import VectorSearch
+from serve.standing import Standing
+
+R = TypeVar("R")
+
+
+class GuardedVectors:
+    """Asks the store as long as it stands, and tells what came of it; the watcher's looks let it stand again."""
+
+    def __init__(self, vectors: VectorSearch, standing: Standing) -> None:
+        self._vectors = vectors
+        self._standing = standing
+
+    def search(self, collection: str, queries: npt.NDArray[np.float32], k: int) -> SearchHits:
+        """Raises VectorStoreError."""
+        return self._asked(lambda: self._vectors.search(collection, queries, k))
+
+    def fetch(self, collection: str, keys: npt.NDArray[np.int64]) -> StoredRows:
+        """Raises VectorStoreError."""
+        return self._asked(lambda: self._vectors.fetch(collection, keys))
+
+    def _asked(self, work: Callable[[], R]) -> R:
+        if not self._standing.there:
+            raise VectorStoreError(self._standing.state)
+        try:
+            found = work()
+        except VectorStoreError as error:
+            self._standing.failed(str(error))
+            raise
+        self._standing.succeeded()
+        return found
