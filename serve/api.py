@@ -92,9 +92,10 @@ QUERY_PROBLEMS = documented(
     s400="`empty_body`, `malformed_upload`",
     s408="`body_timeout`",
     s413="`body_too_large`",
-    s422="`unreadable`, `no_audio_stream`, `too_short`, `too_long`, `silent`, `invalid_parameter`",
+    s422="`unreadable`, `no_audio_stream`, `too_short`, `too_long`, `silent`, `decode_timeout`, `decode_failed`, "
+    "`invalid_parameter`",
     s429="`too_many_requests`, with Retry-After",
-    s503="`not_ready`, `overloaded`, `encoder`, `deadline_exceeded`, `vector_store`, `metadata_store`, "
+    s503="`not_ready`, `overloaded`, `encoder`, `decoder`, `deadline_exceeded`, `vector_store`, `metadata_store`, "
     "with Retry-After",
 )
 

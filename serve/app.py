@@ -43,6 +43,7 @@ class ApiReplica:
             config.matching.settings(),
         )
         service = QueryService(config, catalog, self._encoder, generations)
+        service.decoders.warm()
         return build_api(
             service, RayMeter(), echo_request_id=False, ring=open_ring(config), origins=config.cors_origins
         )

@@ -10,11 +10,14 @@
         ├── UnknownCatalog     404   unknown_catalog       another one is served here
         ├── BodyTimeout        408   body_timeout          the body did not arrive in time
         ├── BodyTooLarge       413   body_too_large
+        ├── DecodeTimeout      422   decode_timeout        these bytes keep the decoder busy for too long
+        ├── DecodeFailed       422   decode_failed         these bytes crash it, or want more memory than it may have
         ├── TooManyRequests    429   too_many_requests     Retry-After: the service is full
         ├── RateLimited        429   rate_limited          Retry-After, RateLimit: this key has asked enough
         ├── NotReady           503   not_ready             Retry-After: no generation could be loaded yet
         ├── Overloaded         503   overloaded            Retry-After: the encoder's queue is full
         ├── EncoderAway        503   encoder               Retry-After: no replica of the encoder answers
+        ├── DecoderAway        503   decoder               Retry-After: no decode process can be started
         └── DeadlineExceeded   503   deadline_exceeded     Retry-After
 
 Audio that cannot be used is 422 with the code of its BadInput, a store that does not answer 503 with the code of
@@ -66,6 +69,14 @@ class BodyTooLarge(ServiceError):
     code, status = "body_too_large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
+class DecodeTimeout(ServiceError):
+    code, status = "decode_timeout", HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class DecodeFailed(ServiceError):
+    code, status = "decode_failed", HTTPStatus.UNPROCESSABLE_ENTITY
+
+
 class TooManyRequests(ServiceError):
     code, status, retry = "too_many_requests", HTTPStatus.TOO_MANY_REQUESTS, True
 
@@ -100,6 +111,10 @@ class Overloaded(ServiceError):
 
 class EncoderAway(ServiceError):
     code, status, retry = "encoder", HTTPStatus.SERVICE_UNAVAILABLE, True
+
+
+class DecoderAway(ServiceError):
+    code, status, retry = "decoder", HTTPStatus.SERVICE_UNAVAILABLE, True
 
 
 class DeadlineExceeded(ServiceError):

@@ -11,8 +11,9 @@ from typing import Protocol, TypeVar
 
 from ingest.fingerprint import Embeddings, SilentAudio
 from ingest.stores import CatalogCounts
-from serve.clip import Clip, read_clip
+from serve.clip import Clip, denoised
 from serve.config import ServeConfig
+from serve.decoding.decoders import Decoders
 from serve.encoders import EmbedJob, ratio_of
 from serve.gate import Gate
 from serve.generation import OK, Generations
@@ -47,7 +48,12 @@ class QueryService:
     """The whole service behind HTTP."""
 
     def __init__(
-        self, config: ServeConfig, catalog: TrackCatalog, encoder: ClipEncoder, generations: Generations
+        self,
+        config: ServeConfig,
+        catalog: TrackCatalog,
+        encoder: ClipEncoder,
+        generations: Generations,
+        decoders: Decoders | None = None,
     ) -> None:
         self.bounds = config.bounds
         self.catalog_name = config.catalog.name
@@ -58,7 +64,8 @@ class QueryService:
         self._generations = generations
         self._gate = Gate(config.bounds.concurrent, config.bounds.waiting)
         self._threads = ThreadPoolExecutor(config.bounds.concurrent, thread_name_prefix="query")
-        self.timelines = Timelines(config.bounds, encoder, generations.serving)
+        self.decoders = decoders or Decoders(config.bounds)
+        self.timelines = Timelines(config.bounds, encoder, generations.serving, self.decoders)
         self.listeners = Listeners(config.bounds, encoder, generations.serving, self._gate, self._threads)
         self._ratios = [ratio_of(semitones) for semitones in config.matching.retunings_semitones]
 
@@ -75,6 +82,7 @@ class QueryService:
                 await watcher
             self._threads.shutdown(wait=False, cancel_futures=True)
             self.timelines.close()
+            self.decoders.close()
             self._generations.close()
 
     async def identify(
@@ -121,9 +129,8 @@ class QueryService:
         )
 
     def _read(self, data: bytes, start_s: float | None) -> Clip:
-        denoised = self._config.matching.denoise
-        clip_s, upload_s = self.bounds.clip_s, self.bounds.upload_s
-        return read_clip(data, clip_s=clip_s, upload_s=upload_s, start_s=start_s, denoised=denoised)
+        clip = self.decoders.clip(data, start_s)
+        return denoised(clip) if self._config.matching.denoise else clip
 
     def _variants(
         self, clip: Clip, recogniser: Recogniser, watch: Stopwatch, loop: asyncio.AbstractEventLoop

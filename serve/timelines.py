@@ -10,13 +10,13 @@ from functools import partial
 from typing import IO, Any, Protocol, TypeVar, cast
 
 from ingest.fingerprint import Embeddings, SilentAudio
-from ingest.fingerprint.audio import Source
 from serve.config import BoundsConfig
+from serve.decoding.decoders import DecodedRecording, Decoders
 from serve.encoders import EmbedJob
 from serve.gate import Gate
 from serve.problems import DeadlineExceeded
 from serve.recogniser import STAGES, Recogniser, TrackSegment
-from serve.recording import Pcm, Recording, without_surroundings
+from serve.recording import Pcm, without_surroundings
 from serve.schema import Query, Segment, TimelineEnd
 from serve.stopwatch import Stopwatch
 from serve.wire import segment_of
@@ -33,8 +33,15 @@ class WindowEncoder(Protocol):
 class Timelines:
     """Follows at most `bounds.timelines` recordings at once, in threads of its own: the short queries keep theirs."""
 
-    def __init__(self, bounds: BoundsConfig, encoder: WindowEncoder, serving: Callable[[], Recogniser | None]) -> None:
+    def __init__(
+        self,
+        bounds: BoundsConfig,
+        encoder: WindowEncoder,
+        serving: Callable[[], Recogniser | None],
+        decoders: Decoders,
+    ) -> None:
         self._bounds = bounds
+        self._decoders = decoders
         self._encoder = encoder
         self._serving = serving
         self._gate = Gate(bounds.timelines, 0)
@@ -46,7 +53,8 @@ class Timelines:
 
     def follow(self, file: IO[bytes], min_confidence: float | None = None) -> Following:
         """An uploaded recording, to be closed by the caller. Raises NotReady."""
-        return Following(file, self._bounds, self._encoder, self._serving(), self._threads, min_confidence)
+        recogniser, recording = self._serving(), self._decoders.recording(file)
+        return Following(file, recording, self._bounds, self._encoder, recogniser, self._threads, min_confidence)
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -58,21 +66,20 @@ class Following:
     def __init__(
         self,
         file: IO[bytes],
+        recording: DecodedRecording,
         bounds: BoundsConfig,
         encoder: WindowEncoder,
         recogniser: Recogniser | None,
         threads: ThreadPoolExecutor,
         min_confidence: float | None,
     ) -> None:
-        self._file, self._encoder, self._threads = file, encoder, threads
+        self._file, self._recording, self._encoder, self._threads = file, recording, encoder, threads
         self._watch = Stopwatch()
         self._limit_s = bounds.timeline_deadline_s
         self._deadline = asyncio.get_running_loop().time() + self._limit_s
         self._name = recogniser.generation.encoder if recogniser else None
         self._timeline = recogniser.following(self._watch, min_confidence) if recogniser else None
-        source = cast(Source, file)
-        self._recording = Recording(source, window_s=bounds.timeline_window_s, max_s=bounds.timeline_s)
-        self._windows: Iterator[Pcm] | None = iter(self._recording)
+        self._windows: Iterator[Pcm] | None = iter(recording)
         self._audible = False
         self._busy: Future[Any] | None = None
 
@@ -122,8 +129,9 @@ class Following:
         return TimelineEnd(query=query, timings_ms=self._watch.timings_ms(*STAGES))
 
     def close(self) -> None:
-        """The file is closed as soon as no thread reads it any more: a thread cannot be stopped."""
+        """The decoder ends; the file is closed as soon as no thread is about to open it: a thread cannot be stopped."""
         self._windows = None
+        self._recording.close()
         if self._busy is None:
             self._file.close()
         else:

@@ -11,6 +11,7 @@ from ingest.fingerprint.pcm import to_int16
 from serve.access import KeyRing
 from serve.api import build_api
 from serve.config import ServeConfig
+from serve.decoding.decoders import CLIP_WORKER, Decoders
 from serve.edge import Edge
 from serve.encoders import EncoderSet, LocalEncoder
 from serve.fakes import MemoryCatalog, MemoryVectors, SpectralEmbedder
@@ -42,6 +43,7 @@ class World:
     catalog: MemoryCatalog = field(default_factory=MemoryCatalog)
     embedder: SpectralEmbedder = field(default_factory=SpectralEmbedder)
     songs: dict[int, Samples] = field(default_factory=dict)
+    clip_worker: str = CLIP_WORKER
 
     @classmethod
     def with_songs(cls) -> "World":
@@ -75,7 +77,8 @@ class World:
         made = config("poll_s=0.02", *options)
         encoder = LocalEncoder(EncoderSet([self.embedder]))
         generations = Generations(self.catalog, lambda: self.vectors, encoder, made.matching.settings())
-        return QueryService(made, self.catalog, encoder, generations)
+        decoders = Decoders(made.bounds, clip_worker=self.clip_worker)
+        return QueryService(made, self.catalog, encoder, generations, decoders)
 
     def api(self, *options: str, meter: Meter | None = None, ring: KeyRing | None = None, origins: str = "") -> Edge:
         return build_api(self.service(*options), meter, ring=ring, origins=origins.split())
