@@ -24,9 +24,10 @@ from serve.timeline_route import add_timeline
 from serve.timelines import Timelines
 from serve.track_routes import TrackDesk, add_tracks
 from serve.uploads import read_clip
+from serve.vector_routes import MAX_MATCHES, add_vectors
+from serve.vectors import VectorDesk
 
 WEB = Path(__file__).with_name("web")
-MAX_MATCHES = 50
 PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
     "Cache-Control": "no-cache",
@@ -45,7 +46,8 @@ _JSON = {
         "type": "object",
         "required": ["audio"],
         "properties": {"audio": {"type": "string", "format": "byte", "description": "Base64."}},
-    }
+    },
+    "example": {"audio": "UklGRqRWAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQ=="},
 }
 CLIP_BODY = {
     "description": "Any audio or video that FFmpeg opens, from 0.5 s on: as the part `file` of a form, as base64 in "
@@ -71,6 +73,7 @@ class Service(Protocol):
     bounds: BoundsConfig
     timelines: Timelines
     listeners: Listeners
+    vectors: VectorDesk
 
     catalog_name: str
 
@@ -129,6 +132,7 @@ def build_api(
     )
     install(app)
     add_queries(app, service, figures)
+    add_vectors(app, service, figures, CLIP_BODY, QUERY_PROBLEMS)
     add_timeline(app, service, LONG_BODY, QUERY_PROBLEMS)
     add_listen(app, service)
     add_state(app, service, figures)

@@ -9,7 +9,9 @@
         ├── UnknownTrack       404   unknown_track
         ├── UnknownCatalog     404   unknown_catalog       another one is served here
         ├── BodyTimeout        408   body_timeout          the body did not arrive in time
+        ├── OtherEncoder       409   other_encoder         vectors of another encoder than the catalogue's
         ├── BodyTooLarge       413   body_too_large
+        ├── BadVectors         422   bad_vectors           no unit vectors of the encoder's dimension, or too many
         ├── DecodeTimeout      422   decode_timeout        these bytes keep the decoder busy for too long
         ├── DecodeFailed       422   decode_failed         these bytes crash it, or want more memory than it may have
         ├── TooManyRequests    429   too_many_requests     Retry-After: the service is full
@@ -67,6 +69,14 @@ class BodyTimeout(ServiceError):
 
 class BodyTooLarge(ServiceError):
     code, status = "body_too_large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class OtherEncoder(ServiceError):
+    code, status = "other_encoder", HTTPStatus.CONFLICT
+
+
+class BadVectors(ServiceError):
+    code, status = "bad_vectors", HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 class DecodeTimeout(ServiceError):

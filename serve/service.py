@@ -20,11 +20,12 @@ from serve.generation import OK, Generations
 from serve.listening import Listeners
 from serve.problems import DeadlineExceeded
 from serve.recogniser import STAGES, Recogniser, TrackMatch
-from serve.schema import Health, Identification, Info, Query, Stretch
+from serve.schema import Health, Identification, Info
 from serve.stopwatch import Stopwatch
 from serve.timelines import Timelines
 from serve.tracks import BrowsedCatalog, Tracks
-from serve.wire import match_of
+from serve.vectors import VectorDesk
+from serve.wire import match_of, query_of
 
 T = TypeVar("T")
 Variant = tuple[float, Callable[[], Embeddings]]
@@ -67,6 +68,7 @@ class QueryService:
         self.decoders = decoders or Decoders(config.bounds)
         self.timelines = Timelines(config.bounds, encoder, generations.serving, self.decoders)
         self.listeners = Listeners(config.bounds, encoder, generations.serving, self._gate, self._threads)
+        self.vectors = VectorDesk(config.bounds, encoder, generations.serving, self._gate, self._threads, self._read)
         self._ratios = [ratio_of(semitones) for semitones in config.matching.retunings_semitones]
 
     @asynccontextmanager
@@ -177,9 +179,3 @@ class QueryService:
         checks = dict(self._generations.checks)
         ready = self._generations.ready
         return Health(status=OK if ready else "not ready", checks=checks)
-
-
-def query_of(clip: Clip) -> Query:
-    """What is told of the audio itself."""
-    used = Stretch(start_s=round(clip.start_s, 3), end_s=round(clip.end_s, 3)) if clip.cut else None
-    return Query(duration_s=round(clip.duration_s, 3), used=used)
