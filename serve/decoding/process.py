@@ -12,7 +12,7 @@ from ingest.fingerprint import BadInput, NoAudioStream, TooLong, TooShort, Unrea
 from serve.decoding.frames import BadFrame, Payload, receive, send
 from serve.problems import DecodeFailed, DecoderAway, DecodeTimeout
 
-START_S = 60.0  # to import what decoding needs, on a machine that has other things to do
+START_S = 180.0  # to import what decoding needs, on a machine that has other things to do
 GRACE_S = 1.0  # beyond its own alarm, before a process is killed from here
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH")  # of the environment: the rest holds secrets
 THRIFTY = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
