@@ -53,6 +53,28 @@ class Identification(TypedDict):
     timings_ms: dict[str, float]
 
 
+class Salience(TypedDict):
+    levels: str
+    bands: int
+    semitone_bands: float
+
+
+class Vectors(TypedDict):
+    encoder: str
+    vectors: str | list[list[float]]
+    audible: NotRequired[list[bool]]
+    start_s: NotRequired[float]
+    salience: NotRequired[Salience | None]
+
+
+class Embedded(Vectors):
+    query: Query
+    dimension: int
+    hop_s: float
+    encoding: str
+    timings_ms: dict[str, float]
+
+
 class Sound(TrackFields):
     start_s: float
     end_s: float

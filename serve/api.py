@@ -25,9 +25,10 @@ from serve.timeline_route import add_timeline
 from serve.timelines import Timelines
 from serve.track_routes import TrackDesk, add_tracks
 from serve.uploads import read_clip
+from serve.vector_routes import MAX_MATCHES, add_vectors
+from serve.vectors import VectorDesk
 
 WEB = Path(__file__).with_name("web")
-MAX_MATCHES = 50
 DEGRADED_HEADER = "Refrain-Degraded"  # what is away, for whoever does not read the body
 PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
@@ -47,7 +48,8 @@ _JSON = {
         "type": "object",
         "required": ["audio"],
         "properties": {"audio": {"type": "string", "format": "byte", "description": "Base64."}},
-    }
+    },
+    "example": {"audio": "UklGRqRWAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQ=="},
 }
 CLIP_BODY = {
     "description": "Any audio or video that FFmpeg opens, from 0.5 s on: as the part `file` of a form, as base64 in "
@@ -73,6 +75,7 @@ class Service(Protocol):
     bounds: BoundsConfig
     timelines: Timelines
     listeners: Listeners
+    vectors: VectorDesk
 
     catalog_name: str
 
@@ -94,9 +97,10 @@ QUERY_PROBLEMS = documented(
     s400="`empty_body`, `malformed_upload`",
     s408="`body_timeout`",
     s413="`body_too_large`",
-    s422="`unreadable`, `no_audio_stream`, `too_short`, `too_long`, `silent`, `invalid_parameter`",
+    s422="`unreadable`, `no_audio_stream`, `too_short`, `too_long`, `silent`, `decode_timeout`, `decode_failed`, "
+    "`invalid_parameter`",
     s429="`too_many_requests`, with Retry-After",
-    s503="`not_ready`, `overloaded`, `encoder`, `deadline_exceeded`, `vector_store`, `metadata_store`, "
+    s503="`not_ready`, `overloaded`, `encoder`, `decoder`, `deadline_exceeded`, `vector_store`, `metadata_store`, "
     "with Retry-After",
 )
 
@@ -130,6 +134,7 @@ def build_api(
     )
     install(app)
     add_queries(app, service, figures)
+    add_vectors(app, service, figures, CLIP_BODY, QUERY_PROBLEMS)
     add_timeline(app, service, LONG_BODY, QUERY_PROBLEMS, figures)
     add_listen(app, service, origins)
     add_state(app, service, figures)

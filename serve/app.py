@@ -46,7 +46,8 @@ class ApiReplica:
             config.lookups,
             config.health,
         )
-        service = QueryService(config, catalog, self._encoder, generations, ending)
+        service = QueryService(config, catalog, self._encoder, generations, ending=ending)
+        service.decoders.warm()
         return build_api(
             service, RayMeter(), echo_request_id=False, ring=open_ring(config), origins=config.cors_origins
         )

@@ -10,7 +10,7 @@ from typing import BinaryIO, Self, TypeVar, Unpack
 import httpx
 
 from serve import calls
-from serve.answers import Duplicates, Identification, Info, Segment, TrackAnswer, TrackPage
+from serve.answers import Duplicates, Embedded, Identification, Info, Segment, TrackAnswer, TrackPage, Vectors
 from serve.calls import Audio, Call, ClientError, Outcome, Progress, Wishes
 
 CHUNK_BYTES = 1 << 18
@@ -35,6 +35,16 @@ class AsyncClient:
         """The answer to a clip, given as its bytes or as the path of a file; the wishes are those of `Client`."""
         data = await asyncio.to_thread(calls.read_audio, audio)
         return await self._ask(calls.identify(data, **wishes))
+
+    async def embed(self, audio: Audio, *, start_s: float | None = None, encoding: str = "base64") -> Embedded:
+        """The embeddings of a clip, to keep: `search` takes them as they are. `encoding` is base64 or list."""
+        return await self._ask(calls.embed(await asyncio.to_thread(calls.read_audio, audio), start_s, encoding))
+
+    async def search(
+        self, vectors: Vectors, *, limit: int | None = None, min_confidence: float | None = None
+    ) -> Identification:
+        """The answer to embeddings, as `embed` gave them or as they were kept."""
+        return await self._ask(calls.search(vectors, limit, min_confidence))
 
     async def identify_many(
         self,

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Generic, TypedDict, TypeVar, Unpack, cast
 
 import httpx
 
-from serve.answers import Duplicates, Identification, Info, Segment, TrackAnswer, TrackPage
+from serve.answers import Duplicates, Embedded, Identification, Info, Segment, TrackAnswer, TrackPage, Vectors
 
 KEY_VARIABLE = "REFRAIN_API_KEY"
 RETRIES = 3
@@ -60,10 +60,11 @@ class Call(Generic[A]):
     path: str
     params: dict[str, Any] = field(default_factory=dict)
     content: bytes | None = None
+    media_type: str = "application/octet-stream"
 
     def options(self) -> dict[str, Any]:
         """For httpx."""
-        typed = {"content-type": "application/octet-stream"} if self.content is not None else {}
+        typed = {"content-type": self.media_type} if self.content is not None else {}
         return {"params": self.params, "content": self.content, "headers": typed}
 
 
@@ -79,6 +80,18 @@ class Wishes(TypedDict, total=False):
 def identify(data: bytes, **wishes: Unpack[Wishes]) -> Call[Identification]:
     said = {name: value for name, value in wishes.items() if value is not None}
     return Call("POST", "/v1/identify", said, data)
+
+
+def embed(data: bytes, start_s: float | None, encoding: str) -> Call[Embedded]:
+    place = {} if start_s is None else {"start_s": start_s}
+    return Call("POST", "/v1/embed", {"encoding": encoding, **place}, data)
+
+
+def search(vectors: Vectors, limit: int | None, min_confidence: float | None) -> Call[Identification]:
+    wishes = {"limit": limit, "min_confidence": min_confidence}
+    said = {name: value for name, value in wishes.items() if value is not None}
+    known = {name: value for name, value in vectors.items() if name in Vectors.__annotations__}
+    return Call("POST", "/v1/search", said, json.dumps(known).encode(), "application/json")
 
 
 def tracks(q: str, limit: int, after: int) -> Call[TrackPage]:

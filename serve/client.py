@@ -18,7 +18,7 @@ from typing import BinaryIO, Self, TypeVar, Unpack
 import httpx
 
 from serve import calls
-from serve.answers import Duplicates, Identification, Info, Segment, TrackAnswer, TrackPage
+from serve.answers import Duplicates, Embedded, Identification, Info, Segment, TrackAnswer, TrackPage, Vectors
 from serve.async_client import AsyncClient
 from serve.calls import Audio, Call, ClientError, Outcome, Progress, Wishes
 
@@ -52,6 +52,16 @@ class Client:
         What may be wished: limit, min_confidence, start_s, catalog.
         """
         return self._ask(calls.identify(calls.read_audio(audio), **wishes))
+
+    def embed(self, audio: Audio, *, start_s: float | None = None, encoding: str = "base64") -> Embedded:
+        """The embeddings of a clip, to keep: `search` takes them as they are. `encoding` is base64 or list."""
+        return self._ask(calls.embed(calls.read_audio(audio), start_s, encoding))
+
+    def search(
+        self, vectors: Vectors, *, limit: int | None = None, min_confidence: float | None = None
+    ) -> Identification:
+        """The answer to embeddings, as `embed` gave them or as they were kept."""
+        return self._ask(calls.search(vectors, limit, min_confidence))
 
     def identify_many(
         self,

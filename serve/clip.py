@@ -1,12 +1,12 @@
 """Bytes of a caller → the waveform that is matched."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from ingest.fingerprint import SAMPLE_RATE, TooShort, decode, denoise
-from ingest.fingerprint.pcm import to_int16
+from ingest.fingerprint.pcm import to_float, to_int16
 
 MIN_CLIP_S = 0.5
 STEP_S = 1.0  # between the stretches that are compared for loudness
@@ -35,12 +35,8 @@ class Clip:
         return self.start_s > 0 or self.end_s < self.duration_s - 0.5 / SAMPLE_RATE
 
 
-def read_clip(
-    data: bytes, *, clip_s: float, upload_s: float, start_s: float | None = None, denoised: bool = False
-) -> Clip:
+def read_clip(data: bytes, *, clip_s: float, upload_s: float, start_s: float | None = None) -> Clip:
     """Decode an upload; of one longer than `clip_s`, its loudest stretch of that length, or what begins at `start_s`.
-
-    `denoised` turns steady noise down in it.
 
     Raises UnreadableAudio, NoAudioStream, TooShort, or TooLong beyond `upload_s`.
     """
@@ -54,7 +50,12 @@ def read_clip(
     else:
         start = round(start_s * SAMPLE_RATE)
     stretch = audio.samples[start : start + round(clip_s * SAMPLE_RATE)]
-    return Clip(to_int16(denoise(stretch) if denoised else stretch), start / SAMPLE_RATE, audio.duration_s)
+    return Clip(to_int16(stretch), start / SAMPLE_RATE, audio.duration_s)
+
+
+def denoised(clip: Clip) -> Clip:
+    """With steady noise turned down."""
+    return replace(clip, samples=to_int16(denoise(to_float(clip.samples))))
 
 
 def loudest_stretch(samples: npt.NDArray[np.float32], length: int) -> int:

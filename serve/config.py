@@ -66,6 +66,9 @@ class BoundsConfig:
     body_timeout_s: float  # until the whole body has arrived
     upload_s: float  # audio of one upload; longer ones are refused
     clip_s: float  # audio that is matched: of a longer upload, its loudest stretch
+    decoders: int  # processes that decode clips, per replica of the API; each long recording has one more
+    decode_s: float  # that an upload, or a window of a long recording, may take to decode
+    decode_memory_mib: int  # that a decode process may take beyond what it starts with
     concurrent: int  # queries worked on at once, per replica of the API
     waiting: int  # queries that may wait for their turn; more are answered 429
     deadline_s: float  # for one query, waiting included
@@ -164,6 +167,7 @@ def check(config: ServeConfig) -> None:
         raise ConfigurationError("host= must not be empty")
     for section, names in (
         (config.bounds, ("body_mib", "body_timeout_s", "upload_s", "clip_s", "concurrent", "deadline_s")),
+        (config.bounds, ("decoders", "decode_s", "decode_memory_mib")),
         (config.bounds, ("timelines", "timeline_body_mib", "timeline_body_timeout_s", "timeline_s")),
         (config.bounds, ("timeline_window_s", "timeline_deadline_s")),
         (config.bounds, ("listeners", "listen_s", "listen_look_s", "listen_idle_s", "listen_message_kib", "drain_s")),

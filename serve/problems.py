@@ -10,12 +10,17 @@
         ├── UnknownTrack       404   unknown_track
         ├── UnknownCatalog     404   unknown_catalog       another one is served here
         ├── BodyTimeout        408   body_timeout          the body did not arrive in time
+        ├── OtherEncoder       409   other_encoder         vectors of another encoder than the catalogue's
         ├── BodyTooLarge       413   body_too_large
+        ├── BadVectors         422   bad_vectors           no unit vectors of the encoder's dimension, or too many
+        ├── DecodeTimeout      422   decode_timeout        these bytes keep the decoder busy for too long
+        ├── DecodeFailed       422   decode_failed         these bytes crash it, or want more memory than it may have
         ├── TooManyRequests    429   too_many_requests     Retry-After: the service is full
         ├── RateLimited        429   rate_limited          Retry-After, RateLimit: this key has asked enough
         ├── NotReady           503   not_ready             Retry-After: no generation could be loaded yet
         ├── Overloaded         503   overloaded            Retry-After: the encoder's queue is full
         ├── EncoderAway        503   encoder               Retry-After: no replica of the encoder answers
+        ├── DecoderAway        503   decoder               Retry-After: no decode process can be started
         ├── Draining           503   draining              Retry-After: the replica is about to end
         └── DeadlineExceeded   503   deadline_exceeded     Retry-After
 
@@ -68,6 +73,22 @@ class BodyTooLarge(ServiceError):
     code, status = "body_too_large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
+class OtherEncoder(ServiceError):
+    code, status = "other_encoder", HTTPStatus.CONFLICT
+
+
+class BadVectors(ServiceError):
+    code, status = "bad_vectors", HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class DecodeTimeout(ServiceError):
+    code, status = "decode_timeout", HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class DecodeFailed(ServiceError):
+    code, status = "decode_failed", HTTPStatus.UNPROCESSABLE_ENTITY
+
+
 class TooManyRequests(ServiceError):
     code, status, retry = "too_many_requests", HTTPStatus.TOO_MANY_REQUESTS, True
 
@@ -110,6 +131,10 @@ class EncoderAway(ServiceError):
 
 class Draining(ServiceError):
     code, status, retry = "draining", HTTPStatus.SERVICE_UNAVAILABLE, True
+
+
+class DecoderAway(ServiceError):
+    code, status, retry = "decoder", HTTPStatus.SERVICE_UNAVAILABLE, True
 
 
 class DeadlineExceeded(ServiceError):

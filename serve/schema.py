@@ -56,6 +56,19 @@ _TIMINGS: dict[str, JsonValue] = {
     "total": 39.0,
 }
 
+_INFO: dict[str, JsonValue] = {
+    "version": "0.1.0",
+    "catalog": "default",
+    "generation": 3,
+    "collection": "refrain_default_3",
+    "encoder": "f2c1d87a6a0f3f0f5b0a3f5f7d9a5d8c3f6f0c6c7e0a4f3b2d1c0b9a8f7e6d5c",
+    "index": "HNSW",
+    "tracks": 120000,
+    "segments": 51000000,
+    "hours": 7250.5,
+    "limits": {"body_mib": 32, "upload_s": 900, "clip_s": 30, "timeline_body_mib": 1024, "timeline_s": 14400},
+}
+
 
 class Stretch(BaseModel):
     """A part of the audio sent."""
@@ -186,12 +199,20 @@ class TrackAnswer(TrackFields):
 class TrackPage(BaseModel):
     """Tracks of the catalogue, in the order of their ids."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"tracks": [_TRACK | {"duration_s": 201.3}], "next": 17}]}
+    )
+
     tracks: list[TrackAnswer]
     next: TrackId | None = Field(description="`after` of the next page; null when this was the last.")
 
 
 class Duplicates(BaseModel):
     """The tracks whose decoded samples are the same as this one's, whatever their files are called."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"track_id": 204, "duplicates": [_TRACK | {"duration_s": 201.3}]}]}
+    )
 
     track_id: TrackId
     duplicates: list[TrackAnswer]
@@ -210,6 +231,8 @@ class Answering(BaseModel):
 class Info(BaseModel):
     """What is being served."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [_INFO]})
+
     version: str
     catalog: str
     generation: int | None = Field(description="None: nothing has been ingested yet; every answer is empty.")
@@ -224,6 +247,14 @@ class Info(BaseModel):
 
 
 class Health(BaseModel):
+    """Whether queries are answered."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"status": "ok", "checks": {"metadata": "ok", "generation": "ok", "vectors": "ok"}}]
+        }
+    )
+
     status: str = Field(description="`ok`, `degraded` or `not ready`.")
     checks: dict[str, str] = Field(default_factory=dict, description="What was looked at: `ok`, or what is wrong.")
 

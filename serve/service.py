@@ -11,8 +11,9 @@ from typing import Protocol, TypeVar
 
 from ingest.fingerprint import Embeddings, SilentAudio
 from ingest.stores import CatalogCounts
-from serve.clip import Clip, read_clip
+from serve.clip import Clip, denoised
 from serve.config import ServeConfig
+from serve.decoding.decoders import Decoders
 from serve.directory import nameless
 from serve.draining import Drain, never
 from serve.encoders import EmbedJob, ratio_of
@@ -21,12 +22,13 @@ from serve.generation import Generations
 from serve.listening import Listeners
 from serve.problems import DeadlineExceeded
 from serve.recogniser import STAGES, Recogniser, TrackMatch
-from serve.schema import Health, Identification, Info, Query, Stretch
+from serve.schema import Health, Identification, Info
 from serve.standing import DEGRADED, OK, UNREADY
 from serve.stopwatch import Stopwatch
 from serve.timelines import Timelines
 from serve.tracks import BrowsedCatalog, Tracks
-from serve.wire import answering_of, match_of
+from serve.vectors import VectorDesk
+from serve.wire import answering_of, match_of, query_of
 
 T = TypeVar("T")
 Variant = tuple[float, Callable[[], Embeddings]]
@@ -55,6 +57,8 @@ class QueryService:
         catalog: TrackCatalog,
         encoder: ClipEncoder,
         generations: Generations,
+        decoders: Decoders | None = None,
+        *,
         ending: Callable[[], bool] = never,
     ) -> None:
         self.bounds = config.bounds
@@ -67,9 +71,11 @@ class QueryService:
         self._gate = Gate(config.bounds.concurrent, config.bounds.waiting)
         self._threads = ThreadPoolExecutor(config.bounds.concurrent, thread_name_prefix="query")
         self._ending = ending
-        drain = self._drain = Drain()
-        self.timelines = Timelines(config.bounds, encoder, generations.serving, drain)
-        self.listeners = Listeners(config.bounds, encoder, generations.serving, self._gate, self._threads, drain)
+        self._drain = Drain()
+        self.decoders = decoders or Decoders(config.bounds)
+        self.timelines = Timelines(config.bounds, encoder, generations.serving, self.decoders, self._drain)
+        self.listeners = Listeners(config.bounds, encoder, generations.serving, self._gate, self._threads, self._drain)
+        self.vectors = VectorDesk(config.bounds, encoder, generations.serving, self._gate, self._threads, self._read)
         self._ratios = [ratio_of(semitones) for semitones in config.matching.retunings_semitones]
 
     @asynccontextmanager
@@ -89,6 +95,7 @@ class QueryService:
                     await watcher
             self._threads.shutdown(wait=False, cancel_futures=True)
             self.timelines.close()
+            self.decoders.close()
             self._generations.close()
 
     async def identify(
@@ -136,9 +143,8 @@ class QueryService:
         )
 
     def _read(self, data: bytes, start_s: float | None) -> Clip:
-        denoised = self._config.matching.denoise
-        clip_s, upload_s = self.bounds.clip_s, self.bounds.upload_s
-        return read_clip(data, clip_s=clip_s, upload_s=upload_s, start_s=start_s, denoised=denoised)
+        clip = self.decoders.clip(data, start_s)
+        return denoised(clip) if self._config.matching.denoise else clip
 
     def _variants(
         self, clip: Clip, recogniser: Recogniser, watch: Stopwatch, loop: asyncio.AbstractEventLoop
@@ -185,9 +191,3 @@ class QueryService:
         """Whether a query would be answered, and what stands in the way."""
         status = OK if self._generations.ready else UNREADY
         return Health(status=DEGRADED if self._generations.degraded else status, checks=self._generations.checks)
-
-
-def query_of(clip: Clip) -> Query:
-    """What is told of the audio itself."""
-    used = Stretch(start_s=round(clip.start_s, 3), end_s=round(clip.end_s, 3)) if clip.cut else None
-    return Query(duration_s=round(clip.duration_s, 3), used=used)

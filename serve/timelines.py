@@ -10,15 +10,15 @@ from functools import partial
 from typing import IO, Any, Protocol, TypeVar, cast
 
 from ingest.fingerprint import Embeddings, SilentAudio
-from ingest.fingerprint.audio import Source
 from serve.config import BoundsConfig
+from serve.decoding.decoders import DecodedRecording, Decoders
 from serve.directory import nameless
 from serve.draining import Drain
 from serve.encoders import EmbedJob
 from serve.gate import Gate
 from serve.problems import DeadlineExceeded
 from serve.recogniser import STAGES, Recogniser, TrackSegment
-from serve.recording import Pcm, Recording, without_surroundings
+from serve.recording import Pcm, without_surroundings
 from serve.schema import Query, Segment, TimelineEnd
 from serve.stopwatch import Stopwatch
 from serve.wire import segment_of
@@ -36,10 +36,16 @@ class Timelines:
     """Follows at most `bounds.timelines` recordings at once, in threads of its own: the short queries keep theirs."""
 
     def __init__(
-        self, bounds: BoundsConfig, encoder: WindowEncoder, serving: Callable[[], Recogniser | None], drain: Drain
+        self,
+        bounds: BoundsConfig,
+        encoder: WindowEncoder,
+        serving: Callable[[], Recogniser | None],
+        decoders: Decoders,
+        drain: Drain,
     ) -> None:
         self.drain = drain
         self._bounds = bounds
+        self._decoders = decoders
         self._encoder = encoder
         self._serving = serving
         self._gate = Gate(bounds.timelines, 0)
@@ -51,7 +57,10 @@ class Timelines:
 
     def follow(self, file: IO[bytes], min_confidence: float | None = None) -> Following:
         """An uploaded recording, to be closed by the caller. Raises NotReady."""
-        return Following(file, self._bounds, self._encoder, self._serving(), self._threads, min_confidence, self.drain)
+        recogniser, recording = self._serving(), self._decoders.recording(file)
+        return Following(
+            file, recording, self._bounds, self._encoder, recogniser, self._threads, min_confidence, self.drain
+        )
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -63,6 +72,7 @@ class Following:
     def __init__(
         self,
         file: IO[bytes],
+        recording: DecodedRecording,
         bounds: BoundsConfig,
         encoder: WindowEncoder,
         recogniser: Recogniser | None,
@@ -70,15 +80,14 @@ class Following:
         min_confidence: float | None,
         drain: Drain,
     ) -> None:
-        self._file, self._encoder, self._threads, self._drain = file, encoder, threads, drain
+        self._file, self._recording, self._encoder = file, recording, encoder
+        self._threads, self._drain = threads, drain
         self._watch = Stopwatch()
         self._limit_s = bounds.timeline_deadline_s
         self._deadline = asyncio.get_running_loop().time() + self._limit_s
         self._name = recogniser.generation.encoder if recogniser else None
         self._timeline = recogniser.following(self._watch, min_confidence) if recogniser else None
-        source = cast(Source, file)
-        self._recording = Recording(source, window_s=bounds.timeline_window_s, max_s=bounds.timeline_s)
-        self._windows: Iterator[Pcm] | None = iter(self._recording)
+        self._windows: Iterator[Pcm] | None = iter(recording)
         self._audible = False
         self._degraded = False
         self._busy: Future[Any] | None = None
@@ -131,8 +140,9 @@ class Following:
         return TimelineEnd(query=query, degraded=self._degraded, timings_ms=self._watch.timings_ms(*STAGES))
 
     def close(self) -> None:
-        """The file is closed as soon as no thread reads it any more: a thread cannot be stopped."""
+        """The decoder ends; the file is closed as soon as no thread is about to open it: a thread cannot be stopped."""
         self._windows = None
+        self._recording.close()
         if self._busy is None:
             self._file.close()
         else:

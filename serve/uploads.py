@@ -39,6 +39,15 @@ async def read_clip(request: Request, bounds: BoundsConfig) -> bytes:
     return clip
 
 
+async def read_whole(request: Request, bounds: BoundsConfig) -> bytes:
+    """The body as it is. Raises EmptyBody, BodyTooLarge or BodyTimeout."""
+    async with _arriving(request, bounds.body_bytes, bounds.body_timeout_s) as bounded:
+        body = await bounded.body()
+    if not body:
+        raise EmptyBody("there is nothing in the body")
+    return body
+
+
 async def spool(request: Request, limit: int, timeout_s: float) -> UploadFile:
     """The audio that was sent, up to `limit` bytes, in a temporary file beyond a first MiB; the caller closes it.
 

@@ -2,9 +2,16 @@
 
 from typing import Any
 
+from serve.clip import Clip
 from serve.matching.timeline import Sound as Heard
 from serve.recogniser import Recogniser, TrackMatch, TrackSegment
-from serve.schema import Answering, Match, Segment, Sound, track_fields
+from serve.schema import Answering, Match, Query, Segment, Sound, Stretch, track_fields
+
+
+def query_of(clip: Clip) -> Query:
+    """What is told of the audio itself."""
+    used = Stretch(start_s=round(clip.start_s, 3), end_s=round(clip.end_s, 3)) if clip.cut else None
+    return Query(duration_s=round(clip.duration_s, 3), used=used)
 
 
 def match_of(match: TrackMatch, start_s: float) -> Match:

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import maximum_filter
 
 PEAKS_A_SEGMENT = 16
 FRAME_BITS, BAND_BITS = 5, 7  # a peak is frame in the segment << BAND_BITS | band
@@ -45,6 +44,8 @@ class Salience:
 
 def peaks_of(salience: Salience, segments: np.ndarray, frames_a_segment: int) -> np.ndarray:
     """The most salient peaks of the segments, int32 [n], in order of time: uint16 [n, PEAKS_A_SEGMENT]."""
+    from scipy.ndimage import maximum_filter  # takes longer to import than all that decoding needs
+
     levels = salience.levels
     peaked = (levels == maximum_filter(levels, NEIGHBOURS)) & (levels > 0)
     frames, bands = np.nonzero(peaked[MARGIN_FRAMES : len(levels) - MARGIN_FRAMES])

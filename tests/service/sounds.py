@@ -1,8 +1,10 @@
 """Signals for the tests of the service: seeded melodies, and the bytes of audio files."""
 
+import functools
 import io
 import wave
 
+import av
 import numpy as np
 import numpy.typing as npt
 
@@ -41,3 +43,18 @@ def wav(samples: Samples, rate: int = RATE) -> bytes:
 
 def wav_without_samples() -> bytes:
     return wav(np.zeros(0, np.float32))
+
+
+@functools.cache
+def long_silence(duration_s: float, container: str = "flac", codec: str = "flac", rate: int = RATE) -> bytes:
+    """Silence, which takes next to no bytes, as a compressed file."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=container) as file:
+        stream = file.add_stream(codec, rate=rate, layout="mono")
+        piece = av.AudioFrame.from_ndarray(np.zeros((1, rate * 10), np.int16), format="s16", layout="mono")
+        piece.sample_rate = rate
+        for _ in range(round(duration_s / 10)):
+            piece.pts = None
+            file.mux(stream.encode(piece))
+        file.mux(stream.encode(None))
+    return buffer.getvalue()

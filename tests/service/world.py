@@ -11,6 +11,7 @@ from ingest.fingerprint.pcm import to_int16
 from serve.access import KeyRing
 from serve.api import build_api
 from serve.config import ServeConfig
+from serve.decoding.decoders import CLIP_WORKER, Decoders
 from serve.directory import Directory
 from serve.edge import Edge
 from serve.encoders import EncoderSet, LocalEncoder
@@ -43,6 +44,7 @@ class World:
     catalog: MemoryCatalog = field(default_factory=MemoryCatalog)
     embedder: SpectralEmbedder = field(default_factory=SpectralEmbedder)
     songs: dict[int, Samples] = field(default_factory=dict)
+    clip_worker: str = CLIP_WORKER
     ending: bool = False  # its replica
 
     @classmethod
@@ -80,7 +82,10 @@ class World:
 
     def service(self, *options: str) -> QueryService:
         made = config("poll_s=0.02", *options)
-        return QueryService(made, self.catalog, self._encoder(), self._generations(made), lambda: self.ending)
+        decoders = Decoders(made.bounds, clip_worker=self.clip_worker)
+        return QueryService(
+            made, self.catalog, self._encoder(), self._generations(made), decoders, ending=lambda: self.ending
+        )
 
     def _encoder(self) -> LocalEncoder:
         return LocalEncoder(EncoderSet([self.embedder]))

@@ -1,0 +1,95 @@
+"""HTTP: audio in, embeddings out; embeddings in, matches out. What they do is in `serve.vectors`."""
+
+from typing import Annotated, Any, Protocol
+
+from fastapi import FastAPI, Query, Request
+
+from serve.config import BoundsConfig
+from serve.meter import Meter
+from serve.problems import UnknownCatalog, documented
+from serve.schema import Identification
+from serve.uploads import read_clip, read_whole
+from serve.vector_schema import Embedded, VectorEncoding, VectorQuery
+from serve.vectors import VectorDesk
+
+MAX_MATCHES = 50
+COMPONENTS = "#/components/schemas/{model}"
+
+StartS = Annotated[
+    float | None,
+    Query(ge=0, le=1e6, description="Embed from here on, in place of the loudest stretch of a long upload."),
+]
+Encoding = Annotated[VectorEncoding, Query(description="How the vectors are written.")]
+Limit = Annotated[int, Query(ge=1, le=MAX_MATCHES, description="Matches to answer, at most.")]
+MinConfidence = Annotated[
+    float | None,
+    Query(ge=0, le=1, description="Answer from this confidence on, in place of the catalogue's own threshold."),
+]
+CatalogName = Annotated[str | None, Query(description="The catalogue to ask; another than is served is a 404.")]
+
+SEARCH_PROBLEMS = documented(
+    s400="`empty_body`",
+    s404="`unknown_catalog`",
+    s408="`body_timeout`",
+    s409="`other_encoder`: the vectors were made by another encoder than the catalogue's",
+    s413="`body_too_large`",
+    s422="`bad_vectors`, `silent`, `invalid_parameter`",
+    s429="`too_many_requests`, with Retry-After",
+    s503="`not_ready`, `deadline_exceeded`, `vector_store`, `metadata_store`, with Retry-After",
+)
+
+
+class VectorService(Protocol):
+    """What the routes call."""
+
+    bounds: BoundsConfig
+    catalog_name: str
+    vectors: VectorDesk
+
+
+def add_vectors(
+    app: FastAPI, service: VectorService, meter: Meter, clip_body: dict[str, Any], problems: dict[int | str, Any]
+) -> None:
+    """Both routes; `clip_body` and `problems` document those of a clip."""
+    _add_embed(app, service, clip_body, problems)
+    _add_search(app, service, meter)
+
+
+def _add_embed(app: FastAPI, service: VectorService, clip_body: dict[str, Any], problems: dict[int | str, Any]) -> None:
+    @app.post(
+        "/v1/embed",
+        tags=["queries"],
+        summary="The embeddings of this clip, to keep and search for later",
+        openapi_extra={"requestBody": clip_body},
+        responses=problems,
+    )
+    async def embed(request: Request, start_s: StartS = None, encoding: Encoding = "base64") -> Embedded:
+        return await service.vectors.embed(await read_clip(request, service.bounds), start_s, encoding)
+
+
+def _add_search(app: FastAPI, service: VectorService, meter: Meter) -> None:
+    @app.post(
+        "/v1/search",
+        tags=["queries"],
+        summary="Which recording are these embeddings of?",
+        description="Takes what `/v1/embed` answers, of the encoder that `/v1/info` names, up to the length of a clip.",
+        openapi_extra={"requestBody": search_body()},
+        responses=SEARCH_PROBLEMS,
+    )
+    async def search(
+        request: Request, limit: Limit = 5, min_confidence: MinConfidence = None, catalog: CatalogName = None
+    ) -> Identification:
+        body = await read_whole(request, service.bounds)
+        if catalog not in (None, service.catalog_name):
+            raise UnknownCatalog(f"the catalogue {catalog!r} is not served here; {service.catalog_name!r} is")
+        answer = await service.vectors.search(body, limit, min_confidence)
+        meter.stages(answer.timings_ms, bool(answer.matches))
+        return answer
+
+
+def search_body() -> dict[str, Any]:
+    """The body as OpenAPI has it; what is inside it is a component already, being part of an answer."""
+    schema = VectorQuery.model_json_schema(ref_template=COMPONENTS)
+    schema.pop("$defs", None)
+    (example,) = schema.pop("examples")
+    return {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}
