@@ -16,6 +16,7 @@ import numpy as np
 from fastapi import FastAPI, Query, WebSocket, WebSocketDisconnect
 
 from ingest.fingerprint import SAMPLE_RATE, RefrainError
+from serve.access import SUBPROTOCOL
 from serve.config import BoundsConfig
 from serve.listening import Listener, Listeners
 from serve.problems import TooManyRequests, problem_of
@@ -43,11 +44,15 @@ def add_listen(app: FastAPI, service: ListenService) -> None:
     """The route."""
 
     @app.websocket("/v1/listen")
-    async def listen(socket: WebSocket, rate: Annotated[int, Query(ge=4_000, le=192_000)] = SAMPLE_RATE) -> None:
-        await socket.accept()
+    async def listen(
+        socket: WebSocket,
+        rate: Annotated[int, Query(ge=4_000, le=192_000)] = SAMPLE_RATE,
+        evidence: bool = False,
+    ) -> None:
+        await socket.accept(SUBPROTOCOL if SUBPROTOCOL in socket.scope["subprotocols"] else None)
         with suppress(WebSocketDisconnect):
             try:
-                async with service.listeners.admitted(rate) as listener:
+                async with service.listeners.admitted(rate, evidence) as listener:
                     await _serve(socket, listener, service.bounds)
                 await socket.close(DONE, "heard to the end")
             except Refused as refusal:
