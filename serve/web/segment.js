@@ -1,0 +1,20 @@
+// One segment of a long recording, in full.
+
+import { element, facts } from "./dom.js";
+import { byline, clock, identity, named, percent, pitchOf, speedOf, titleOf } from "./format.js";
+
+export const segmentCard = (segment) => element("article", { class: "card match" },
+  element("h2", { class: "title" }, titleOf(segment)),
+  element("p", { class: "byline" }, byline(segment)),
+  facts([
+    ["heard", `${clock(segment.start_s, 1)} to ${clock(segment.end_s, 1)}`],
+    ["of the track", `${clock(segment.track_start_s, 1)} to ${clock(segment.track_end_s, 1)}`],
+    ["confidence", percent(segment.confidence)],
+    ["speed", speedOf(segment.speed)],
+    ["pitch", pitchOf(segment.pitch_semitones)],
+  ]),
+  segment.alternatives.length > 0 && element("p", { class: "soft" }, `It could also be ${others(segment)}.`),
+  element("p", { class: "soft small" }, identity(segment)));
+
+const others = ({ alternatives }) =>
+  alternatives.map((other) => `${named(other)} (${percent(other.confidence)})`).join(", ");
