@@ -2,8 +2,8 @@
 
     python -m scripts.services          starts both, prints their addresses, ends them on Ctrl-C
 
-MariaDB is Debian's `mariadb-server`, the browser its `chromium`, each installed if it is missing and we are root; Milvus
-is the PyPI package `milvus`, a whole server in one process. What cannot be had is an error that names it.
+MariaDB is Debian's `mariadb-server`, the browser its `chromium`, each installed if missing and we are root; Milvus
+is the PyPI package `milvus`, a whole server in one process. What cannot be had is an error that names the package.
 """
 
 import contextlib

@@ -5,6 +5,7 @@ import { clock, named, titleOf } from "./format.js";
 
 const STEPS_S = [10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
 const TICKS = 6; // at most, about
+const LAST_MARK = 0.9; // of the axis: one further right would not fit
 const ROOM = 1.15; // beyond the last segment, as long as the end is not known
 const SHORTEST_GAP_S = 1;
 const MOVES = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity };
@@ -16,7 +17,8 @@ export class Axis {
     this.durationS = null;
     this.onChoose = onChoose;
     const label = "Segments; arrow keys move between them";
-    this.lane = element("div", { class: "lane", role: "group", "aria-label": label, keydown: (event) => this.move(event) });
+    const keydown = (event) => this.move(event);
+    this.lane = element("div", { class: "lane", role: "group", "aria-label": label, keydown });
     this.ticks = element("div", { class: "ticks", "aria-hidden": "true" });
     place.replaceChildren(this.lane, this.ticks);
   }
@@ -41,18 +43,15 @@ export class Axis {
     return this.durationS ?? Math.max(...this.segments.map((segment) => segment.end_s)) * ROOM;
   }
 
-  // What overlaps the one before, in a crossfade, goes to the lower row.
   lay() {
-    let row = 0;
     this.segments.forEach((segment, number) => {
-      row = number && segment.start_s < this.segments[number - 1].end_s ? 1 - row : 0;
       const { style } = this.lane.children[number];
       style.left = this.share(segment.start_s);
       style.width = this.share(segment.end_s - segment.start_s);
-      style.top = `${row * 50}%`;
     });
     const step = STEPS_S.find((candidate) => this.lengthS / candidate <= TICKS) ?? 4 * 3600;
-    const marks = Array.from({ length: Math.floor(this.lengthS / step) + 1 }, (_, number) => number * step);
+    const last = Math.floor((LAST_MARK * this.lengthS) / step);
+    const marks = Array.from({ length: last + 1 }, (_, number) => number * step);
     this.ticks.replaceChildren(...marks.map((seconds) => {
       const mark = element("span", {}, clock(seconds));
       mark.style.left = this.share(seconds);

@@ -3,9 +3,9 @@
 import { drawn, element } from "./dom.js";
 import { clock } from "./format.js";
 
-const LEFT = 56, RIGHT = 14, TOP = 12, GAP = 28, BOTTOM = 34; // px around the two panels
+const LEFT = 52, RIGHT = 12, TOP = 28, GAP = 44, BOTTOM = 42; // px around the two panels
 const LINE = 190, BARS = 54; // px, their heights
-const STEPS_S = [0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300];
+const STEPS_S = [1, 2, 5, 10, 20, 30, 60, 120, 300];
 const TICKS = 6; // of an axis, about
 
 // A figure that fits its place and is drawn anew when the place changes.
@@ -18,8 +18,8 @@ export function evidenceFigure(match, clipS) {
 
 function caption(match) {
   const speed = Math.abs(match.speed - 1) >= 0.005 ? " The dotted line is what the original speed would be." : "";
-  return "Each dot is a moment of the clip that met one of the track: where their line begins is the place, its slope " +
-    `the speed. Bars tell how alike the two sound, as a cosine; ${match.score.toFixed(2)} on average.${speed}`;
+  return "Each dot is a moment of the clip that met one of the track: their line begins at the place, and its " +
+    `slope is the speed. Bars tell how alike the two sound, as a cosine; ${match.score.toFixed(2)} on average.${speed}`;
 }
 
 function plot(match, clipS, width) {
@@ -47,13 +47,15 @@ const dot = (pair, x, y) => drawn("circle", {
 });
 
 function originalSpeed(match, clipS, x, y) {
-  const ends = clipS / Math.max(1, match.speed); // so that it stays inside
-  return drawn("line", { class: "original", x1: x(0), y1: y(match.offset_s), x2: x(ends), y2: y(match.offset_s + ends) });
+  const endS = clipS * Math.min(1, match.speed); // so that it stays inside
+  const ends = { x2: x(endS), y2: y(match.offset_s + endS) };
+  return drawn("line", { class: "original", x1: x(0), y1: y(match.offset_s), ...ends });
 }
 
 function bars(pairs, score, x, foot, width) {
   const height = (similarity) => Math.max(0, similarity) * BARS;
   return drawn("g", {},
+    drawn("text", { x: 0, y: foot - BARS - 14 }, "similarity"),
     pairs.map((pair) => drawn("rect", {
       class: "bar", x: x(pair.clip_s) - 2, width: 4, y: foot - height(pair.similarity), height: height(pair.similarity),
     })),
@@ -64,15 +66,17 @@ function bars(pairs, score, x, foot, width) {
 }
 
 function trackAxis(from, to, y, width) {
-  return ticks(from, to).map((seconds) => drawn("g", {},
-    drawn("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(seconds), y2: y(seconds) }),
-    drawn("text", { x: LEFT - 8, y: y(seconds) + 4, "text-anchor": "end" }, clock(seconds))));
+  return drawn("g", {},
+    drawn("text", { x: 0, y: 12 }, "time in the track"),
+    ticks(from, to).map((seconds) => drawn("g", {},
+      drawn("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(seconds), y2: y(seconds) }),
+      drawn("text", { x: LEFT - 8, y: y(seconds) + 4, "text-anchor": "end" }, clock(seconds)))));
 }
 
 function clipAxis(clipS, x, foot) {
   return drawn("g", {},
     ticks(0, clipS).map((seconds) => drawn("text", { x: x(seconds), y: foot + 18, "text-anchor": "middle" }, seconds)),
-    drawn("text", { class: "name", x: LEFT, y: TOP + LINE + GAP - 8 }, "seconds of the clip, below · time of the track, left"));
+    drawn("text", { x: x(clipS), y: foot + 38, "text-anchor": "end" }, "seconds of the clip"));
 }
 
 export function ticks(from, to) {

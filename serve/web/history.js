@@ -42,8 +42,8 @@ function row({ at, source, match }) {
   const when = new Date(at);
   const time = element("time", { datetime: when.toISOString() },
     when.toLocaleString("en", { dateStyle: "medium", timeStyle: "short" }));
-  const told = match ? `${percent(match.confidence)}, from ${clock(match.offset_s, 1)}` : "nothing here was surely that";
+  const told = match ? ` · ${percent(match.confidence)} · from ${clock(match.offset_s, 1)}` : "";
   return element("li", {},
     element("span", { class: match ? "name" : "soft" }, match ? named(match) : "Not in this catalogue"),
-    element("span", { class: "soft" }, told, " · ", source, " · ", time));
+    element("span", { class: "soft" }, time, ` · ${source}${told}`));
 }

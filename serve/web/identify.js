@@ -6,6 +6,7 @@ import { byId, element } from "./dom.js";
 import { clock, named } from "./format.js";
 import { remember } from "./history.js";
 import { problemCard } from "./problem.js";
+import { tell } from "./state.js";
 
 let running = null; // what aborts the question before
 
@@ -14,11 +15,12 @@ export async function identifyFile(file, onWhole) {
   running?.abort();
   running = new AbortController();
   const { signal } = running;
-  say(`Sending ${file.name} …`);
+  tell(`Sending ${file.name} …`);
   byId("answer").replaceChildren();
   try {
-    const answer = await asked("/v1/identify?evidence=true", { method: "POST", body: file, signal, headers: typed(file) });
-    tell(answer, file, onWhole);
+    const request = { method: "POST", body: file, signal, headers: typed(file) };
+    const answer = await asked("/v1/identify?evidence=true", request);
+    show(answer, file, onWhole);
   } catch (error) {
     if (error.name !== "AbortError") refuse(error, file, onWhole);
   }
@@ -28,17 +30,15 @@ export const stopIdentifying = () => running?.abort();
 
 const typed = (file) => ({ "content-type": file.type || "application/octet-stream" });
 
-const say = (text) => { byId("listen-state").textContent = text; };
-
-function tell(answer, file, onWhole) {
+function show(answer, file, onWhole) {
   const [best] = answer.matches;
-  say(best ? `${named(best)}, from ${clock(best.offset_s)}` : "Not in this catalogue");
+  tell("", best ? `${named(best)}, from ${clock(best.offset_s)}` : "Not in this catalogue");
   remember(file.name, best);
   byId("answer").replaceChildren(...answerTo(answer), ...about(answer, file, onWhole));
 }
 
 function refuse(error, file, onWhole) {
-  say("");
+  tell("");
   const long = error.code === "too_long" || error.code === "body_too_large";
   byId("answer").replaceChildren(problemCard(error, long && wholeButton(file, onWhole)));
 }

@@ -3,6 +3,7 @@
 import { Problem, ask, problemOf, socketTo } from "./api.js";
 
 const DONE = 1000;
+const MOST = 1 << 17; // samples of one message: the service has a bound
 const REASONS = { 1008: "no sound came for too long", 1009: "a message was too long" };
 
 export class Conversation {
@@ -20,9 +21,12 @@ export class Conversation {
   }
 
   send(samples) {
-    if (!samples.length || this.socket.readyState > WebSocket.OPEN) return;
-    if (this.opened) this.socket.send(samples);
-    else this.waiting.push(samples);
+    for (let start = 0; start < samples.length; start += MOST) this.sendPiece(samples.subarray(start, start + MOST));
+  }
+
+  sendPiece(samples) {
+    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(samples);
+    else if (!this.opened) this.waiting.push(samples);
   }
 
   stop() {
@@ -53,7 +57,7 @@ export class Conversation {
 async function refusal() {
   try {
     await ask("/v1/info");
-    return new Problem("connection_lost", "live listening was refused; if a key was just given, try again");
+    return new Problem("connection_lost", "live listening was refused; if you just gave a key, press again");
   } catch (problem) {
     return problem;
   }

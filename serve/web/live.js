@@ -6,10 +6,11 @@ import { byId } from "./dom.js";
 import { clock, named } from "./format.js";
 import { remember } from "./history.js";
 import { Conversation } from "./listen.js";
-import { Microphone } from "./microphone.js";
+import { Microphone, PIECE } from "./microphone.js";
 import { problemCard } from "./problem.js";
 import { Ring, joined } from "./ring.js";
 import { Spectrogram } from "./spectrogram.js";
+import { tell } from "./state.js";
 import { forThisBrowser } from "./storage.js";
 
 const KEPT_S = 5;
@@ -26,6 +27,7 @@ export class Live {
     this.microphone = null;
     this.conversation = null;
     this.heard = null;
+    this.doing = "";
     this.pieces = 0;
     this.starting = false;
     byId("keep").checked = forThisBrowser.get(KEEP) !== "no";
@@ -42,12 +44,12 @@ export class Live {
     this.starting = true;
     this.onStart();
     byId("answer").replaceChildren();
-    if (!this.microphone) this.say("Waiting for the microphone");
+    if (!this.microphone) tell("Waiting for the microphone");
     try {
       this.microphone ??= await Microphone.open((piece) => this.hear(piece), () => this.lose());
       this.begin(this.ring.take());
     } catch (problem) {
-      this.say("");
+      tell("");
       byId("answer").replaceChildren(problemCard(problem));
     } finally {
       this.starting = false;
@@ -57,13 +59,15 @@ export class Live {
   // Starts with what was just heard.
   begin(before) {
     this.heard = null;
-    const tell = (heard) => this.tell(heard);
-    this.conversation = new Conversation(this.microphone.rate, tell, (problem) => this.end(problem));
+    const onHeard = (heard) => this.know(heard);
+    this.conversation = new Conversation(this.microphone.rate, onHeard, (problem) => this.end(problem));
     this.conversation.send(joined(before));
     this.makeRoom();
     this.spectrogram.show(before.map((piece) => piece.bands));
+    byId("listen-clock").textContent = "0 s";
     this.dress();
-    this.say(before.length ? "Listening, from a few seconds ago on" : "Listening");
+    this.doing = before.length ? "Listening, from a few seconds ago on" : "Listening";
+    tell(this.doing);
   }
 
   hear(piece) {
@@ -77,13 +81,11 @@ export class Live {
     }
   }
 
-  tell(heard) {
+  know(heard) {
     const [best] = heard.matches;
     byId("listen-clock").textContent = `${heard.heard_s.toFixed(0)} s`;
-    if (best) {
-      byId("answer").replaceChildren(matchCard(best, heard.heard_s, heard.heard_s));
-      this.say(`${named(best)}${heard.enough ? ". Sure enough: stop whenever you like" : ""}`);
-    }
+    byId("answer").replaceChildren(...(best ? [matchCard(best, heard.heard_s, heard.heard_s)] : []));
+    tell(heard.enough ? "Sure enough: stop whenever you like" : this.doing, best && named(best));
     this.heard = heard;
   }
 
@@ -92,16 +94,16 @@ export class Live {
     if (!this.keeping) this.closeMicrophone();
     this.dress();
     if (problem) {
-      this.say("");
+      tell("");
       byId("answer").replaceChildren(problemCard(problem));
     } else if (this.heard) this.conclude(this.heard);
-    else this.say("Nothing was heard yet");
+    else tell("Nothing was heard yet");
   }
 
   conclude({ heard_s, matches }) {
     const [best] = matches;
     remember(`microphone, ${heard_s.toFixed(0)} s`, best);
-    this.say(best ? `${named(best)}, from ${clock(best.offset_s)}` : "Not in this catalogue");
+    tell("", best ? `${named(best)}, from ${clock(best.offset_s)}` : "Not in this catalogue");
     byId("answer").replaceChildren(...(best ? answerTo({ query: { duration_s: heard_s }, matches }) : [unknownCard()]));
   }
 
@@ -134,15 +136,15 @@ export class Live {
     const listening = this.conversation !== null;
     document.body.classList.toggle("listening", listening);
     byId("listen-word").textContent = listening ? "Stop" : "Listen";
-    byId("listen-clock").textContent = listening ? "0 s" : "";
+    if (!listening) byId("listen-clock").textContent = "";
+    byId("sound-start").textContent = listening ? "0 s" : `the last ${KEPT_S} s`;
+    byId("sound-end").textContent = listening ? `${this.listenS} s` : "";
     byId("sound").hidden = !this.microphone;
     byId("keep-told").hidden = !this.microphone && this.keeping;
   }
 
   makeRoom() {
-    const piece = 2048 / this.microphone.rate; // s
-    this.spectrogram.begin(Math.ceil(this.listenS / piece));
-    byId("sound-end").textContent = `${this.listenS} s`;
+    this.spectrogram.begin(Math.ceil((this.listenS * this.microphone.rate) / PIECE));
   }
 
   level(share) {
@@ -150,11 +152,5 @@ export class Live {
     meter.setAttribute("aria-valuenow", Math.round(share * 100));
     meter.firstElementChild.style.transform = `scaleX(${share.toFixed(3)})`;
     byId("listen-button").style.setProperty("--level", share.toFixed(3));
-  }
-
-  // Said aloud as well, so only what is new.
-  say(text) {
-    const state = byId("listen-state");
-    if (state.textContent !== text) state.textContent = text;
   }
 }

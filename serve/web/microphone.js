@@ -3,8 +3,9 @@
 import { Problem } from "./api.js";
 import { BANDS, bandsOf } from "./bands.js";
 
+export const PIECE = 2048; // samples
 const AS_IT_IS = { echoCancellation: false, noiseSuppression: false, autoGainControl: false, channelCount: 1 };
-const SPECTRUM = { fftSize: 2048, smoothingTimeConstant: 0, minDecibels: -95, maxDecibels: -25 };
+const SPECTRUM = { fftSize: PIECE, smoothingTimeConstant: 0, minDecibels: -95, maxDecibels: -25 };
 const REASONS = {
   NotAllowedError: ["microphone_denied", "allow it in the browser's settings of this page"],
   NotFoundError: ["microphone_missing", "connect one, or choose a file"],
@@ -31,7 +32,8 @@ export class Microphone {
     this.context = context;
     this.analyser = new AnalyserNode(context, SPECTRUM);
     this.spectrum = new Uint8Array(this.analyser.frequencyBinCount);
-    const samples = new AudioWorkletNode(context, "samples", { channelCount: 1, channelCountMode: "explicit" });
+    const mono = { channelCount: 1, channelCountMode: "explicit", processorOptions: { piece: PIECE } };
+    const samples = new AudioWorkletNode(context, "samples", mono);
     samples.port.onmessage = ({ data }) => onPiece(this.piece(data));
     context.createMediaStreamSource(stream).connect(this.analyser).connect(samples).connect(context.destination);
   }

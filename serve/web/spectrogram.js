@@ -27,7 +27,9 @@ export class Spectrogram {
     if (this.columns.length >= this.canvas.width) return;
     const column = new ImageData(1, BANDS);
     const [red, green, blue] = getComputedStyle(this.canvas).color.match(/[\d.]+/g).map(Number);
-    bands.forEach((level, band) => column.data.set([red, green, blue, level], (BANDS - 1 - band) * 4));
+    bands.forEach((level, band) => {
+      column.data.set([red, green, blue, level * (level / 255)], (BANDS - 1 - band) * 4); // what is faint, fainter
+    });
     this.canvas.getContext("2d").putImageData(column, this.columns.length, 0);
     this.columns.push(bands);
   }

@@ -26,7 +26,7 @@ export async function followFile(file) {
     else if (running.signal === signal) say("Stopped");
   } finally {
     clearInterval(watch);
-    if (running.signal === signal) byId("timeline-stop").hidden = true;
+    if (running.signal === signal) finishTelling();
   }
 }
 
@@ -45,6 +45,11 @@ function tellTime(name, signal) {
   say(`Sending ${name} and listening to it …`);
   tell();
   return setInterval(tell, SECOND_MS);
+}
+
+function finishTelling() {
+  byId("timeline-stop").hidden = true;
+  byId("timeline-clock").textContent = "";
 }
 
 const say = (text) => { byId("timeline-state").textContent = text; };
