@@ -32,6 +32,34 @@ DROP = """([name, text]) => {
     dataTransfer.items.add(new File([bytes], name, { type: "audio/wav" }));
     window.dispatchEvent(new DragEvent("drop", { dataTransfer, cancelable: true }));
 }"""
+REFUSE_MICROPHONE = """() => {
+    navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("no", "NotAllowedError"); };
+}"""
+CONTRASTS = """() => {
+    const paint = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    const over = (colours) => {
+        paint.clearRect(0, 0, 1, 1);
+        for (const colour of colours) { paint.fillStyle = colour; paint.fillRect(0, 0, 1, 1); }
+        return [...paint.getImageData(0, 0, 1, 1).data].slice(0, 3);
+    };
+    const luminance = (rgb) => {
+        const [r, g, b] = rgb.map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const told = (node) => [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
+    const found = [];
+    for (const node of document.querySelectorAll("body, body *")) {
+        if (!told(node) || !node.checkVisibility()) continue;
+        const grounds = [];
+        for (let at = node; at; at = at.parentElement) grounds.unshift(getComputedStyle(at).backgroundColor);
+        const style = getComputedStyle(node);
+        const ground = ["white", ...grounds];
+        const ink = node.namespaceURI.endsWith("svg") ? style.fill : style.color;
+        const [dark, light] = [luminance(over(ground)), luminance(over([...ground, ink]))].sort((a, b) => a - b);
+        found.push([(light + 0.05) / (dark + 0.05), node.textContent.trim().slice(0, 40)]);
+    }
+    return found;
+}"""
 NETWORK = ("Failed to load resource", "WebSocket connection to")  # the browser's own words on a status of ours
 
 
@@ -118,3 +146,21 @@ class Visit:
     def drop(self, name: str, data: bytes) -> None:
         """Lets go of a file over the page."""
         self.page.evaluate(DROP, [name, base64.b64encode(data).decode()])
+
+
+def drop_clip(visit: Visit, world: World, number: int = 3, condition: str = "speed 1.05") -> None:
+    """Eight seconds of a track."""
+    visit.drop("clip.wav", wav(spoilt(world, number, 21.0, 8.0, condition)))
+
+
+def drawn(page: Page) -> int:
+    """Pixels of the spectrogram that show something."""
+    pixels = """node => node.getContext("2d").getImageData(0, 0, node.width, node.height).data
+        .filter((value, place) => place % 4 === 3 && value > 40).length"""
+    return int(page.locator("#spectrogram").evaluate(pixels))
+
+
+def check_readable(page: Page) -> None:
+    """Every text that is shown has a contrast of 4.5 or more, and nothing is wider than 360 pixels."""
+    assert not [told for told in page.evaluate(CONTRASTS) if told[0] < 4.5]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360

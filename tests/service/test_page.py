@@ -16,47 +16,21 @@ from tests.service.pages import (
     HEARD,
     LISTENED,
     MICROPHONE_RATE,
+    REFUSE_MICROPHONE,
     SONGS,
     Visit,
     browsing,
+    check_readable,
+    drawn,
+    drop_clip,
     microphone_file,
     music_world,
     radio,
-    spoilt,
 )
-from tests.service.sounds import wav
 from tests.service.world import World
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 WAIT_MS = 30_000
-REFUSE = """() => {
-    navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("no", "NotAllowedError"); };
-}"""
-CONTRASTS = """() => {
-    const paint = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-    const over = (colours) => {
-        paint.clearRect(0, 0, 1, 1);
-        for (const colour of colours) { paint.fillStyle = colour; paint.fillRect(0, 0, 1, 1); }
-        return [...paint.getImageData(0, 0, 1, 1).data].slice(0, 3);
-    };
-    const luminance = (rgb) => {
-        const [r, g, b] = rgb.map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    const told = (node) => [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
-    const found = [];
-    for (const node of document.querySelectorAll("body, body *")) {
-        if (!told(node) || !node.checkVisibility()) continue;
-        const grounds = [];
-        for (let at = node; at; at = at.parentElement) grounds.unshift(getComputedStyle(at).backgroundColor);
-        const style = getComputedStyle(node);
-        const ground = ["white", ...grounds];
-        const ink = node.namespaceURI.endsWith("svg") ? style.fill : style.color;
-        const [dark, light] = [luminance(over(ground)), luminance(over([...ground, ink]))].sort((a, b) => a - b);
-        found.push([(light + 0.05) / (dark + 0.05), node.textContent.trim().slice(0, 40)]);
-    }
-    return found;
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -108,10 +82,6 @@ def answered(page: Page, number: int) -> None:
     expect(page.locator("#answer .title")).to_have_text(HEARD[number - 1].tags.title)
 
 
-def drop_clip(visit: Visit, world: World, number: int = 3, condition: str = "speed 1.05") -> None:
-    visit.drop("clip.wav", wav(spoilt(world, number, 21.0, 8.0, condition)))
-
-
 def test_a_dropped_file_is_answered(visit: Visit, world: World) -> None:
     """Title, artist, place, speed and confidence are told, and the moments that met lie on the plot."""
     drop_clip(visit, world)
@@ -152,13 +122,6 @@ def test_the_microphone_is_heard_live(page: Page) -> None:
     expect(page.locator("#history-list li")).to_contain_text(HEARD[LISTENED - 1].tags.title)
 
 
-def drawn(page: Page) -> int:
-    """Pixels of the spectrogram that show something."""
-    pixels = """node => node.getContext("2d").getImageData(0, 0, node.width, node.height).data
-        .filter((value, place) => place % 4 === 3 && value > 40).length"""
-    return int(page.locator("#spectrogram").evaluate(pixels))
-
-
 def test_listening_starts_with_what_was_just_heard(page: Page) -> None:
     """The second time the first message holds the seconds before; switched off, the microphone is closed."""
     first_bytes: list[int] = []
@@ -185,7 +148,7 @@ def test_listening_starts_with_what_was_just_heard(page: Page) -> None:
 
 def test_a_microphone_that_is_not_allowed_is_told(page: Page) -> None:
     """The reason stands there in words, with its code, and the button is as before."""
-    page.evaluate(REFUSE)
+    page.evaluate(REFUSE_MICROPHONE)
     page.locator("#listen-button").click()
     expect(page.get_by_role("alert")).to_contain_text("microphone_denied")
     expect(page.locator("#listen-button")).to_have_text("Listen")
@@ -283,26 +246,21 @@ def test_everything_can_be_read(visit: Visit, world: World, scheme: str) -> None
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     drop_clip(visit, world)
     answered(page, 3)
-    readable(page)
+    check_readable(page)
     visit.drop("text.wav", b"no audio")
     expect(page.locator("#answer [role=alert]")).to_be_visible()
-    readable(page)
+    check_readable(page)
     go(page, "Timeline")
     visit.drop("radio.wav", radio(world))
     expect(page.locator("#timeline-state")).to_contain_text("segments in")
     page.locator(".segment").first.click()
-    readable(page)
+    check_readable(page)
     for view in ("Catalogue", "History"):
         go(page, view)
         expect(page.locator(f"#{view.lower()} li").first).to_be_visible()
-        readable(page)
+        check_readable(page)
     page.get_by_role("button", name="Key").click()
-    readable(page)
-
-
-def readable(page: Page) -> None:
-    assert not [told for told in page.evaluate(CONTRASTS) if told[0] < 4.5]
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    check_readable(page)
 
 
 def test_numbers_are_told_as_they_are(page: Page) -> None:
