@@ -225,7 +225,8 @@ def test_a_key_is_asked_for_and_used(context: BrowserContext, world: World) -> N
     """A service with keys is asked with the one that was typed in, live listening included; it ends with the tab."""
     token = new_token()
     with serving(world.api(ring=KeyRing([KeyConfig("k", hash_of(token))]))) as client:
-        page = Visit.of(context, str(client.base_url)).page
+        visit = Visit.of(context, str(client.base_url))
+        page = visit.page
         go(page, "Catalogue")
         page.locator("#key-field").fill(token)
         page.get_by_role("button", name="Use it").click()
@@ -235,7 +236,7 @@ def test_a_key_is_asked_for_and_used(context: BrowserContext, world: World) -> N
         answered(page, LISTENED)
         page.locator("#listen-button").click()
         assert token not in str(page.evaluate("JSON.stringify(localStorage)"))
-        page.close()
+        assert not visit.complaints and not [url for url in visit.asked if token in url]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
