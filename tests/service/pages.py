@@ -23,6 +23,7 @@ from tests.service.world import COLLECTION, World
 SEED = 7
 SONGS = catalog(SEED, 40)
 HEARD = SONGS[:4]  # those with sound; the others are names in the catalogue
+HEARD_S = 50.0
 TWIN = 101  # track that holds the first song once more
 MICROPHONE_RATE = 48_000
 LISTENED, LISTENED_FROM_S = 2, 8.0  # what the microphone hears: a track, and from where on
@@ -69,7 +70,7 @@ def music_world() -> World:
     for number, song in enumerate(SONGS, 1):
         world.catalog.tracks[number] = track_of(number, song)
     for number, song in enumerate(HEARD, 1):
-        world.songs[number] = compose(song.seed, song.duration_s, RATE)
+        world.songs[number] = compose(song.seed, HEARD_S, RATE)
         embeddings = world.embedder.embed(to_int16(world.songs[number]))
         for recording in (number, *([TWIN] if number == 1 else [])):
             world.vectors.add(COLLECTION, recording, embeddings)
