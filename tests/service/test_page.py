@@ -244,7 +244,7 @@ def test_everything_can_be_read(visit: Visit, world: World, scheme: str) -> None
     """In both schemes every text has a contrast of 4.5 or more, and no view is wider than a phone of 360 pixels."""
     page = visit.page
     page.set_viewport_size({"width": 360, "height": 740})
-    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.emulate_media(color_scheme=scheme)
     drop_clip(visit, world)
     answered(page, 3)
     check_readable(page)
