@@ -1,9 +1,9 @@
-"""MariaDB and Milvus for tests and trials: private instances on free ports, gone when they are left.
+"""MariaDB and Milvus for tests and trials: private instances on free ports, gone when they are left; and a browser.
 
     python -m scripts.services          starts both, prints their addresses, ends them on Ctrl-C
 
-MariaDB is Debian's `mariadb-server`, installed if it is missing and we are root; Milvus is the PyPI package
-`milvus`, a whole server in one process. What cannot be had is an error that names the package.
+MariaDB is Debian's `mariadb-server`, the browser its `chromium`, each installed if missing and we are root; Milvus
+is the PyPI package `milvus`, a whole server in one process. What cannot be had is an error that names the package.
 """
 
 import contextlib
@@ -103,17 +103,29 @@ def milvus(directory: Path, ports: Sequence[int] | None = None) -> Iterator[str]
 
 def find_mariadb() -> tuple[str, str]:
     """Paths of `mariadbd` and `mariadb-install-db`; installs Debian's package if root. Raises ServiceError."""
-    found = _find("mariadbd"), _find("mariadb-install-db")
+    server, installer = _programs("mariadb-server", "mariadbd", "mariadb-install-db")
+    return server, installer
+
+
+def find_chromium() -> str:
+    """Path of the browser that the web page is tested in; as with MariaDB. Raises ServiceError."""
+    (browser,) = _programs("chromium", "chromium")
+    return browser
+
+
+def _programs(package: str, *names: str) -> list[str]:
+    """Paths of a Debian package's programs, installed if one is missing and we are root."""
+    found = [_find(name) for name in names]
     if None in found and os.geteuid() == 0 and shutil.which("apt-get"):
         install = ["apt-get", "-o", "DPkg::Lock::Timeout=300", "install", "-y", "--no-install-recommends"]
         with contextlib.suppress(ServiceError):
             _run(["apt-get", "update"], "apt-get update")
-        _run([*install, "mariadb-server"], "apt-get install mariadb-server")
-        found = _find("mariadbd"), _find("mariadb-install-db")
-    server, installer = found
-    if server is None or installer is None:
-        raise ServiceError("MariaDB is missing: install the package mariadb-server")
-    return server, installer
+        _run([*install, package], f"apt-get install {package}")
+        found = [_find(name) for name in names]
+    paths = [path for path in found if path]
+    if len(paths) < len(names):
+        raise ServiceError(f"{' or '.join(names)} is missing: install the package {package}")
+    return paths
 
 
 def free_ports(count: int) -> list[int]:

@@ -29,6 +29,8 @@ OPEN_BELOW = "/web/"
 FIGURES = "/metrics"
 READS = ("GET", "HEAD", "OPTIONS", "POST")  # POST asks a question here
 CHALLENGE = 'Bearer realm="refrain"'
+SUBPROTOCOL = "refrain"  # what a WebSocket speaks, if its caller offers it …
+KEY_SUBPROTOCOL = "refrain.key."  # … beside its key: a browser can give a WebSocket no header
 LOOK_S = 1.0  # between two looks at the file
 REFUSED_BODY_S = 5.0  # to read the rest of a body that nobody wants
 SCHEMES = {
@@ -196,7 +198,12 @@ def token_of(headers: Headers) -> str | None:
     scheme, _, credentials = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and credentials.strip():
         return credentials.strip()
-    return headers.get("x-api-key", "").strip() or None
+    return headers.get("x-api-key", "").strip() or _offered_token(headers)
+
+
+def _offered_token(headers: Headers) -> str | None:
+    offered = (one.strip() for one in headers.get("sec-websocket-protocol", "").split(","))
+    return next((one.removeprefix(KEY_SUBPROTOCOL) for one in offered if one.startswith(KEY_SUBPROTOCOL)), None)
 
 
 def path_of(scope: Scope) -> str:

@@ -26,6 +26,12 @@ class Duplicates(TypedDict):
     duplicates: list[TrackAnswer]
 
 
+class Pair(TypedDict):
+    clip_s: float
+    track_s: float
+    similarity: float
+
+
 class Match(TrackFields):
     offset_s: float
     score: float
@@ -34,6 +40,7 @@ class Match(TrackFields):
     pitch_semitones: float
     aligned_s: float
     same_recording: list[int]
+    evidence: NotRequired[list[Pair]]
 
 
 class Stretch(TypedDict):

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 import anyio.to_thread
 from fastapi import FastAPI, Query, Request, Response
@@ -31,7 +31,8 @@ from serve.vectors import VectorDesk
 WEB = Path(__file__).with_name("web")
 DEGRADED_HEADER = "Refrain-Degraded"  # what is away, for whoever does not read the body
 PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
     "Cache-Control": "no-cache",
 }
 
@@ -85,7 +86,7 @@ class Service(Protocol):
     def running(self) -> AbstractAsyncContextManager[None]: ...
 
     async def identify(
-        self, data: bytes, limit: int, min_confidence: float | None, start_s: float | None
+        self, data: bytes, limit: int, min_confidence: float | None, start_s: float | None, evidence: bool
     ) -> Identification: ...
 
     async def info(self) -> Info: ...
@@ -168,11 +169,14 @@ def add_queries(app: FastAPI, service: Service, meter: Meter) -> None:
         catalog: Annotated[
             str | None, Query(description="The catalogue to ask; another than is served is a 404.")
         ] = None,
+        evidence: Annotated[
+            bool, Query(description="Tell with each match which moments of clip and track met, and how alike they are.")
+        ] = False,
     ) -> Identification:
         clip = await read_clip(request, service.bounds)
         if catalog not in (None, service.catalog_name):
             raise UnknownCatalog(f"the catalogue {catalog!r} is not served here; {service.catalog_name!r} is")
-        answer = await service.identify(clip, limit, min_confidence, start_s)
+        answer = await service.identify(clip, limit, min_confidence, start_s, evidence)
         meter.stages(answer.timings_ms, bool(answer.matches))
         if answer.degraded:
             response.headers[DEGRADED_HEADER] = MetadataError.code
@@ -223,4 +227,13 @@ def add_pages(app: FastAPI) -> None:
     async def docs() -> FileResponse:
         return FileResponse(WEB / "docs.html", headers=PAGE_HEADERS)
 
-    app.mount("/web", StaticFiles(directory=WEB), name="web")
+    app.mount("/web", PageFiles(directory=WEB), name="web")
+
+
+class PageFiles(StaticFiles):
+    """Asked about at every visit, so that a page is never put together from two versions."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = PAGE_HEADERS["Cache-Control"]
+        return response

@@ -75,6 +75,7 @@ class Wishes(TypedDict, total=False):
     min_confidence: float | None
     start_s: float | None
     catalog: str | None
+    evidence: bool | None
 
 
 def identify(data: bytes, **wishes: Unpack[Wishes]) -> Call[Identification]:

@@ -210,7 +210,8 @@ class MemoryCatalog:
 
     def find_tracks(self, text: str = "", *, limit: int, after: int = 0) -> list[Track]:
         self._check()
-        found = [track for track in self.tracks.values() if text in track.uri and track.track_id > after]
+        words = text.lower().split()
+        found = [track for track in self.tracks.values() if track.track_id > after and _holds(track, words)]
         return sorted(found, key=lambda track: track.track_id)[:limit]
 
     def duplicates(self, track_id: int) -> list[Track] | None:
@@ -258,3 +259,8 @@ class MemoryCatalog:
     def _check(self) -> None:
         if self.failure is not None:
             raise self.failure
+
+
+def _holds(track: Track, words: Sequence[str]) -> bool:
+    told = " ".join(filter(None, (track.title, track.artist, track.isrc, track.uri))).lower()
+    return all(word in told for word in words)

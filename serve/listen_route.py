@@ -18,6 +18,7 @@ import numpy as np
 from fastapi import FastAPI, Query, WebSocket, WebSocketDisconnect
 
 from ingest.fingerprint import SAMPLE_RATE, RefrainError
+from serve.access import SUBPROTOCOL
 from serve.config import BoundsConfig
 from serve.draining import Drain
 from serve.listening import Listener, Listeners
@@ -48,16 +49,20 @@ def add_listen(app: FastAPI, service: ListenService, origins: Sequence[str]) -> 
     """The route, for pages of these origins besides our own."""
 
     @app.websocket("/v1/listen")
-    async def listen(socket: WebSocket, rate: Annotated[int, Query(ge=4_000, le=192_000)] = SAMPLE_RATE) -> None:
+    async def listen(
+        socket: WebSocket,
+        rate: Annotated[int, Query(ge=4_000, le=192_000)] = SAMPLE_RATE,
+        evidence: bool = False,
+    ) -> None:
         try:
             check_origin(socket.headers, origins)
         except ForeignOrigin as error:
             await _deny(socket, error)
             return
-        await socket.accept()
+        await socket.accept(SUBPROTOCOL if SUBPROTOCOL in socket.scope["subprotocols"] else None)
         with suppress(WebSocketDisconnect):
             try:
-                async with service.listeners.admitted(rate) as listener:
+                async with service.listeners.admitted(rate, evidence) as listener:
                     await _serve(socket, listener, service.bounds, service.listeners.drain)
                 await socket.close(DONE, "heard to the end")
             except Refused as refusal:

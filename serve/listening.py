@@ -69,10 +69,10 @@ class Listeners:
         self._places = Gate(bounds.listeners, 0)
 
     @asynccontextmanager
-    async def admitted(self, rate: int) -> AsyncIterator[Listener]:
+    async def admitted(self, rate: int, evidence: bool = False) -> AsyncIterator[Listener]:
         """One caller. Raises TooManyRequests, NotReady."""
         async with self._places.admitted():
-            yield Listener(rate, self._bounds, self._encoder, self._serving(), self._gate, self._threads)
+            yield Listener(rate, self._bounds, self._encoder, self._serving(), self._gate, self._threads, evidence)
 
 
 class Listener:
@@ -86,8 +86,10 @@ class Listener:
         recogniser: Recogniser | None,
         gate: Gate,
         threads: ThreadPoolExecutor,
+        evidence: bool,
     ) -> None:
         self._bounds, self._encoder, self._gate, self._threads = bounds, encoder, gate, threads
+        self._evidence = evidence
         self._resampled = Resampler(rate)
         self._name = recogniser.generation.encoder if recogniser else None
         self._listening = recogniser.listening() if recogniser else None
@@ -126,6 +128,5 @@ class Listener:
                 raise
             raise DeadlineExceeded(f"no answer within {self._bounds.deadline_s:g} s") from None
         degraded = nameless(match.track for match in found)
-        return Heard(
-            heard_s=heard_s, matches=[match_of(match, 0.0) for match in found], enough=enough, degraded=degraded
-        )
+        matches = [match_of(match, 0.0, self._evidence) for match in found]
+        return Heard(heard_s=heard_s, matches=matches, enough=enough, degraded=degraded)

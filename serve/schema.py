@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from ingest.stores import Track
 from serve.directory import Nameless
 
+EVIDENCE_PAIRS = 256  # of one match that are told, at most
+
 Degraded = Annotated[
     bool,
     Field(
@@ -100,6 +102,14 @@ class TrackFields(BaseModel):
     isrc: str | None = None
 
 
+class Pair(BaseModel):
+    """A moment of the clip that met one of the track."""
+
+    clip_s: float
+    track_s: float
+    similarity: float = Field(description="Cosine of their embeddings.", ge=-1, le=1)
+
+
 class Match(TrackFields):
     """One track of the catalogue that the clip is a recording of."""
 
@@ -112,6 +122,13 @@ class Match(TrackFields):
     pitch_semitones: float = Field(description="Above 0: the clip is higher than the track.")
     aligned_s: float = Field(description="Seconds of the clip that support the match.", ge=0)
     same_recording: list[TrackId] = Field(description="Other tracks that hold the very same recording.")
+    evidence: list[Pair] | None = Field(
+        default=None,
+        description="What `score` is the mean of, in order, thinned out evenly where it is more than can be told; "
+        "absent unless `evidence` was asked for.",
+        max_length=EVIDENCE_PAIRS,
+        exclude_if=lambda evidence: evidence is None,
+    )
 
 
 class Identification(BaseModel):

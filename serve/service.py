@@ -99,19 +99,24 @@ class QueryService:
             self._generations.close()
 
     async def identify(
-        self, data: bytes, limit: int, min_confidence: float | None = None, start_s: float | None = None
+        self,
+        data: bytes,
+        limit: int,
+        min_confidence: float | None = None,
+        start_s: float | None = None,
+        evidence: bool = False,
     ) -> Identification:
         """The answer to an uploaded clip. Raises what `serve.problems` makes responses of."""
         try:
             async with asyncio.timeout(self.bounds.deadline_s) as deadline, self._gate.admitted():
-                return await self._identify(data, limit, min_confidence, start_s)
+                return await self._identify(data, limit, min_confidence, start_s, evidence)
         except TimeoutError:
             if not deadline.expired():
                 raise
             raise DeadlineExceeded(f"no answer within {self.bounds.deadline_s:g} s") from None
 
     async def _identify(
-        self, data: bytes, limit: int, min_confidence: float | None, start_s: float | None
+        self, data: bytes, limit: int, min_confidence: float | None, start_s: float | None, evidence: bool
     ) -> Identification:
         watch = Stopwatch()
         recogniser = self._generations.serving()
@@ -137,7 +142,7 @@ class QueryService:
             )
         return Identification(
             query=query_of(clip),
-            matches=[match_of(match, clip.start_s) for match in found],
+            matches=[match_of(match, clip.start_s, evidence) for match in found],
             degraded=self._generations.directory.degraded or nameless(match.track for match in found),
             timings_ms=watch.timings_ms(*STAGES),
         )
@@ -184,6 +189,7 @@ class QueryService:
                 "clip_s": bounds.clip_s,
                 "timeline_body_mib": bounds.timeline_body_mib,
                 "timeline_s": bounds.timeline_s,
+                "listen_s": bounds.listen_s,
             },
         )
 

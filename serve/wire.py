@@ -1,11 +1,25 @@
 """What was found → what goes over the wire."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from serve.clip import Clip
+from serve.matching import Pair as Met
 from serve.matching.timeline import Sound as Heard
 from serve.recogniser import Recogniser, TrackMatch, TrackSegment
-from serve.schema import Answering, Match, Query, Segment, Sound, Stretch, track_fields
+from serve.schema import (
+    EVIDENCE_PAIRS,
+    Answering,
+    Match,
+    Pair,
+    Query,
+    Segment,
+    Sound,
+    Stretch,
+    track_fields,
+)
 
 
 def query_of(clip: Clip) -> Query:
@@ -14,7 +28,7 @@ def query_of(clip: Clip) -> Query:
     return Query(duration_s=round(clip.duration_s, 3), used=used)
 
 
-def match_of(match: TrackMatch, start_s: float) -> Match:
+def match_of(match: TrackMatch, start_s: float, evidence: bool = False) -> Match:
     """What goes over the wire; `start_s` is where the matched stretch begins in the clip."""
     found = match.alignment
     return Match(
@@ -26,6 +40,22 @@ def match_of(match: TrackMatch, start_s: float) -> Match:
         pitch_semitones=round(found.pitch_semitones, 2),
         aligned_s=round(found.aligned_s, 3),
         same_recording=list(match.same_recording),
+        evidence=[pair_of(met, start_s) for met in thinned(found.evidence())] if evidence else None,
+    )
+
+
+def thinned(pairs: Sequence[Met]) -> list[Met]:
+    """As many as are told at most, evenly spread, with the first and the last."""
+    kept = np.linspace(0, len(pairs) - 1, min(len(pairs), EVIDENCE_PAIRS)).round().astype(int)
+    return [pairs[n] for n in kept]
+
+
+def pair_of(met: Met, start_s: float) -> Pair:
+    """What goes over the wire; rounding may carry a cosine past 1."""
+    return Pair(
+        clip_s=round(start_s + met.clip_s, 3),
+        track_s=round(met.track_s, 3),
+        similarity=round(max(-1.0, min(1.0, met.similarity)), 4),
     )
 
 

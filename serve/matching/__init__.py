@@ -17,7 +17,7 @@ Pure functions of numpy arrays; the stores are reached through the callables of 
 """
 
 from serve.matching.calibration import Calibration, Features, LengthModel, choose_threshold
-from serve.matching.contract import Catalogue, Hits, Match, Query, Ranking, Rows, Variants
+from serve.matching.contract import Catalogue, Hits, Match, Pair, Query, Ranking, Rows, Variants
 from serve.matching.listening import Listening, Verdict
 from serve.matching.matcher import identify, rank
 from serve.matching.settings import MatcherSettings
@@ -31,6 +31,7 @@ __all__ = [
     "Listening",
     "Match",
     "MatcherSettings",
+    "Pair",
     "Query",
     "Ranking",
     "Rows",

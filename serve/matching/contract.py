@@ -6,7 +6,7 @@ segments of a line.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -88,6 +88,15 @@ and read as 8 kHz again, so it lasts r times as long and sounds 12 · log2 r sem
 
 
 @dataclass(frozen=True)
+class Pair:
+    """A stored embedding that met an audible moment of the clip."""
+
+    clip_s: float
+    track_s: float
+    similarity: float  # cosine
+
+
+@dataclass(frozen=True)
 class Match:
     """A recording that the clip may be of, and how they lie on each other.
 
@@ -104,6 +113,7 @@ class Match:
     aligned_s: float  # of the clip
     same_recording: tuple[int, ...]  # other recording ids with the same content there
     features: Features
+    evidence: Callable[[], tuple[Pair, ...]] = field(compare=False, repr=False)  # what `score` is the mean of, in order
 
 
 @dataclass(frozen=True)

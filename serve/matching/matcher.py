@@ -146,6 +146,7 @@ def _match(
         aligned_s=min(aligned_s, float(query.audible.sum()) * EMBEDDING_HOP_S),
         same_recording=tuple(member.recording_id for member in others),
         features=features,
+        evidence=place.evidence,
     )
 
 

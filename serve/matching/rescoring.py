@@ -7,7 +7,7 @@ import numpy as np
 
 from ingest.fingerprint.grid import EMBEDDING_HOP_S, SEGMENT_BITS, SEGMENT_HOP_S
 from ingest.fingerprint.peaks import NO_PEAK
-from serve.matching.contract import Bools, Floats, Ints, Peaks, Query, Rows
+from serve.matching.contract import Bools, Floats, Ints, Pair, Peaks, Query, Rows
 from serve.matching.second_opinion import constellation, listen
 from serve.matching.settings import MatcherSettings
 from serve.matching.voting import Doubles, Lines, stored_centre_s
@@ -34,6 +34,8 @@ class Alignment:
     first_segment: int  # of the M fetched
     vectors: Floats  # [M, D]
     present: Bools  # [M]
+    cosines: Floats  # [M], of the pairs
+    paired: Bools  # [M]
 
     @property
     def speed(self) -> float:
@@ -43,6 +45,14 @@ class Alignment:
         offset_s + slope · ratio · t.
         """
         return self.slope * self.ratio
+
+    def evidence(self) -> tuple[Pair, ...]:
+        """The pairs, in the order of the track."""
+        met = np.flatnonzero(self.paired)
+        track_s = stored_centre_s(self.first_segment + met)
+        clip_s = (track_s - self.offset_s) / self.speed
+        rows = zip(clip_s.tolist(), track_s.tolist(), self.cosines[met].tolist(), strict=True)
+        return tuple(Pair(*row) for row in rows)
 
 
 @dataclass(frozen=True)
@@ -88,7 +98,8 @@ def rescore(
     vectors, peaks, present = _stored(lines.recordings, segments, reading.vectors.shape[1], fetch)
     sheet = _sheet(reading, vectors, present, stored_centre_s(segments) - lines.anchors_s[:, None])
     moved_s, slopes = refine(sheet.contrasted(), lines, settings)
-    (totals,), (pairs,) = (found.T for found in score_lines(sheet, moved_s[:, None], slopes[:, None]))
+    cosines, paired = (found[:, 0] for found in pair_up(sheet, moved_s[:, None], slopes[:, None]))
+    totals, pairs = cosines.sum(axis=1), paired.sum(axis=1)
     (contrasts,), _ = (found.T for found in score_lines(sheet.contrasted(), moved_s[:, None], slopes[:, None]))
     offsets_s = lines.anchors_s + moved_s - slopes * clip_s / 2
     stars = constellation(segments, peaks, reading.salience.frame_s)
@@ -112,6 +123,8 @@ def rescore(
             first_segment=int(first[c]),
             vectors=vectors[c],
             present=present[c],
+            cosines=cosines[c],
+            paired=paired[c],
         )
         for c in np.flatnonzero(pairs)
     ]
@@ -168,7 +181,13 @@ def interpolated_cosine(
 
 
 def score_lines(sheet: Sheet, moved_s: Floats, slopes: Floats) -> tuple[Floats, Ints]:
-    """Sum of the cosines and number of pairs [C, H] of the lines moved by so much and of these slopes [C, H].
+    """Sum of the cosines and number of pairs [C, H] of the lines moved by so much and of these slopes [C, H]."""
+    cosines, paired = pair_up(sheet, moved_s, slopes)
+    return cosines.sum(axis=2), paired.sum(axis=2)
+
+
+def pair_up(sheet: Sheet, moved_s: Floats, slopes: Floats) -> tuple[Floats, Bools]:
+    """Cosines along the lines moved by so much and of these slopes [C, H], and where a pair is: [C, H, M] both.
 
     A stored embedding within the clip's span is paired with the reading interpolated at its time. It counts
     if it is there and the nearest embedding of the reading is audible; a silent neighbour has no part in the
@@ -192,7 +211,7 @@ def score_lines(sheet: Sheet, moved_s: Floats, slopes: Floats) -> tuple[Floats, 
         share * sheet.audible[right],
         sheet.between[left],
     )
-    return np.where(counted, cosines, 0).sum(axis=2), counted.sum(axis=2)
+    return np.where(counted, cosines, np.float32(0)), counted
 
 
 def strength(totals: Floats, pairs: Ints, slopes: Floats, clip_s: float, settings: MatcherSettings) -> Doubles:

@@ -8,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.fingerprint.grid import SEGMENT_BITS, SEGMENT_HOP_S
-from serve.matching import Catalogue
+from serve.matching import Catalogue, Pair
+from serve.schema import EVIDENCE_PAIRS
+from serve.wire import thinned
+from tests.matching.oracle import cosines_along
 from tests.matching.world import Floats, Found, Ints, Shelf, Song, Stored, clip, rank
 
 SONGS = {number: Song.draw(number, 25.0) for number in range(1, 7)}
@@ -87,3 +90,46 @@ def test_answers_are_sane(
         assert matches[0].recording_id == recording
         middle_s = matches[0].offset_s + matches[0].speed * length_s / 2
         assert middle_s == pytest.approx(offset_s + speed * length_s / 2, abs=0.25)
+
+
+@settings(max_examples=40, deadline=None)
+@given(**CASES)
+def test_evidence_lies_on_the_line_and_makes_the_score(
+    recording: int, offset_s: float, length_s: float, speed: float, cosine: float, seed: int
+) -> None:
+    """Pairs rise in both times along the match's line, within the clip, and the score is the mean of their cosines."""
+    query = clip(SONGS[recording], offset_s, length_s, speed=speed, cosine=cosine, seed=seed)
+    for match in rank(query, SHELF.catalogue()).matches:
+        pairs = match.evidence()
+        clip_s, track_s, similarity = np.array([(pair.clip_s, pair.track_s, pair.similarity) for pair in pairs]).T
+        assert track_s == pytest.approx(match.offset_s + match.speed * clip_s)
+        assert (np.diff(track_s) > 0).all()
+        assert clip_s.min() >= -1e-3 and clip_s.max() <= length_s + 0.13
+        assert similarity.mean() == pytest.approx(match.score, abs=1e-4)
+        assert len(pairs) * SEGMENT_HOP_S / match.speed >= match.aligned_s - 1e-6
+
+
+@settings(max_examples=25, deadline=None)
+@given(**CASES)
+def test_evidence_is_what_the_definition_says(
+    recording: int, offset_s: float, length_s: float, speed: float, cosine: float, seed: int
+) -> None:
+    """Every similarity is the cosine of stored and heard embedding at that moment, computed one by one."""
+    query = clip(SONGS[recording], offset_s, length_s, speed=speed, cosine=cosine, seed=seed)
+    match = rank(query, SHELF.catalogue()).matches[0]
+    told = [pair.similarity for pair in match.evidence()]
+    along = cosines_along(query, SONGS[match.recording_id].stored(), match.offset_s, match.speed)
+    assert len(along) == pytest.approx(len(told), abs=1)  # one at the very end may fall to either side
+    if len(along) == len(told):
+        assert told == pytest.approx(along.tolist(), abs=0.02)
+
+
+@given(count=st.integers(0, 2000))
+def test_thinned_evidence_keeps_its_ends(count: int) -> None:
+    """At most so many pairs are told, in order, evenly spread, the first and the last among them."""
+    pairs = [Pair(float(n), float(n), 0.5) for n in range(count)]
+    kept = [int(pair.clip_s) for pair in thinned(pairs)]
+    assert len(kept) == min(count, EVIDENCE_PAIRS)
+    assert kept[:1] == [0][:count] and kept[-1:] == [count - 1][:count]
+    gaps = np.diff(kept)
+    assert not len(gaps) or (gaps.min() > 0 and gaps.max() - gaps.min() <= 1)

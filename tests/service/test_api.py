@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ingest.stores import MetadataError
+from serve.api import WEB
 from serve.meter import NoMeter
 from serve.schema import Identification, Problem
 from tests.service.live import serving
@@ -275,12 +276,16 @@ def test_requests_are_counted_by_route_and_outcome(world: World) -> None:
 
 
 def test_pages_ask_nobody_else(client: httpx.Client) -> None:
-    """The page, the documentation and what they load come from the service alone."""
-    for path in ("/", "/docs", "/web/page.js", "/web/docs.js", "/web/style.css"):
+    """The page, the documentation and what they load come from the service alone, and of one version."""
+    for path in ("/", "/docs", *(f"/web/{file.name}" for file in WEB.iterdir())):
         response = client.get(path)
         assert response.status_code == 200
-        assert not [word for word in ("http://", "https://", "//cdn") if word in response.text], path
-    assert "default-src 'self'" in client.get("/").headers["content-security-policy"]
+        assert response.headers["cache-control"] == "no-cache"
+        addresses = [word for word in ("http://", "https://", "//cdn") if word in response.text]
+        assert not addresses or path == "/web/dom.js", path  # the name of SVG, which nobody asks for
+    for path in ("/", "/docs"):
+        assert "default-src 'self'" in client.get(path).headers["content-security-policy"]
+        assert "unsafe" not in client.get(path).headers["content-security-policy"]
 
 
 def test_the_api_describes_itself_completely(client: httpx.Client) -> None:

@@ -108,3 +108,16 @@ def test_another_catalogue_is_not_here(client: httpx.Client, clip: bytes) -> Non
     for name in ("jazz", ""):
         response = client.post("/v1/identify", params={"catalog": name}, content=wav(melody(1, 1.0)))
         assert "'default'" in problem(response, 404, "unknown_catalog")
+
+
+def test_evidence_is_told_on_request(client: httpx.Client, medley: bytes) -> None:
+    """Asked for it, every match tells which moments of upload and track met; unasked, there is no such field."""
+    chosen = asked(client, medley, "?start_s=1.5&evidence=true")["matches"][0]
+    assert 10 <= len(chosen["evidence"]) <= 20
+    for pair in chosen["evidence"]:
+        assert 1.5 <= pair["clip_s"] <= 9.5
+        assert pair["track_s"] == pytest.approx(chosen["offset_s"] + chosen["speed"] * pair["clip_s"], abs=0.01)
+    similarities = [pair["similarity"] for pair in chosen["evidence"]]
+    assert np.mean(similarities) == pytest.approx(chosen["score"], abs=0.001)
+    assert "evidence" not in asked(client, medley, "?start_s=1.5")["matches"][0]
+    problem(client.post("/v1/identify?evidence=some", content=medley), 422, "invalid_parameter")

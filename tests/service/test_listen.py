@@ -12,6 +12,7 @@ import pytest
 from scipy.signal import resample_poly
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from ingest.stores import VectorStoreError
 from serve.access import KeyRing
@@ -232,3 +233,26 @@ def test_the_refusal_of_a_page_is_a_problem(world: World) -> None:
     response = refused.value.response
     assert response.status_code == 403 and response.body is not None
     assert Problem.model_validate_json(response.body).code == "foreign_origin"
+
+
+def test_a_key_may_stand_among_the_subprotocols(world: World) -> None:
+    """As a browser must send it: the right one opens the socket and is not sent back, a wrong one is a 401."""
+    token = new_token()
+    with serving(world.api(ring=KeyRing([KeyConfig("k", hash_of(token))]))) as client:
+        url = str(client.base_url.copy_with(scheme="ws", path="/v1/listen"))
+        offered = [Subprotocol("refrain"), Subprotocol(f"refrain.key.{token}")]
+        with connect(url, proxy=None, subprotocols=offered) as socket:
+            assert socket.subprotocol == "refrain"
+            socket.send(pcm(world.clip(1, 0.0, 1.0)))
+            assert "matches" in json.loads(socket.recv())
+        with pytest.raises(InvalidStatus):
+            connect(url, proxy=None, subprotocols=[Subprotocol("refrain"), Subprotocol("refrain.key.x")])
+
+
+def test_evidence_is_told_on_request(world: World, client: httpx.Client) -> None:
+    """Asked for it, what is known so far comes with the moments that met; unasked, without."""
+    for query, told in (("?evidence=true", True), ("", False)):
+        with calling(client, query) as socket:
+            socket.send(pcm(world.clip(2, 17.3, 6.0)))
+            match = json.loads(socket.recv(timeout=10))["matches"][0]
+        assert ("evidence" in match) is told

@@ -1,5 +1,6 @@
 """`python -m serve` with keys: through Ray's proxy, on the stores of a home, deletion included."""
 
+import json
 import re
 import signal
 import time
@@ -8,6 +9,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from websockets.exceptions import InvalidHandshake
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from ingest.fingerprint import Embedder
 from ingest.stores import MetadataConfig, VectorsConfig, open_metadata, open_vectors
@@ -39,6 +43,18 @@ def test_keys_hold_behind_the_proxy(server: Server) -> None:
             assert response.headers["www-authenticate"].startswith("Bearer")
         assert http.delete("/v1/tracks/1", headers={"x-api-key": READER}).json()["code"] == "forbidden"
         assert http.get("/v1/info", headers={"x-api-key": READER}).json()["tracks"] == 0
+
+
+def test_a_browsers_key_opens_the_socket_behind_the_proxy(server: Server) -> None:
+    """A key among the subprotocols gets through Ray's proxy, `refrain` alone comes back; without it nothing opens."""
+    url = f"{server.url.replace('http:', 'ws:')}/v1/listen"
+    offered = [Subprotocol("refrain"), Subprotocol(f"refrain.key.{READER}")]
+    with connect(url, proxy=None, subprotocols=offered) as socket:
+        assert socket.subprotocol == "refrain"
+        socket.send(bytes(16_000))
+        assert json.loads(socket.recv(timeout=60))["matches"] == []
+    with pytest.raises(InvalidHandshake):
+        connect(url, proxy=None, subprotocols=[Subprotocol("refrain")])
 
 
 def test_a_new_key_deletes_a_track(server: Server) -> None:

@@ -1,17 +1,19 @@
 """Services that cannot be had are named."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from scripts.services import ServiceError, find_mariadb, free_ports, milvus
+from scripts.services import ServiceError, find_chromium, find_mariadb, free_ports, milvus
 
 
-def test_a_missing_mariadb_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("find", "package"), [(find_mariadb, "mariadb-server"), (find_chromium, "chromium")])
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, find: Callable[[], object], package: str) -> None:
     """Without the programs and without a way to install them the error names Debian's package."""
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(ServiceError, match="install the package mariadb-server"):
-        find_mariadb()
+    with pytest.raises(ServiceError, match=f"install the package {package}"):
+        find()
 
 
 def test_a_missing_milvus_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
