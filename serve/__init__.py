@@ -10,6 +10,7 @@
     recogniser   embeddings → answer, without Ray         matcher    embeddings → recording, offset, speed
     local_ray    the Ray that all of it runs on, process_tree and signals: how that ends
     schema       what goes over the wire                  problems   errors over the wire
+    proxy_edge   the same for what Ray's proxy says by itself
     client       the caller's side                        web/       the page at /
 
 Nothing but app, embedder, meter and __main__ knows that Ray is there.

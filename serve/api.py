@@ -94,8 +94,8 @@ QUERY_PROBLEMS = documented(
     s413="`body_too_large`",
     s422="`unreadable`, `no_audio_stream`, `too_short`, `too_long`, `silent`, `invalid_parameter`",
     s429="`too_many_requests`, with Retry-After",
-    s503="`not_ready`, `overloaded`, `encoder`, `deadline_exceeded`, `vector_store`, `metadata_store`, "
-    "with Retry-After",
+    s503="`not_ready`, `overloaded`, `encoder`, `replica_lost`, `deadline_exceeded`, `vector_store`, "
+    "`metadata_store`, with Retry-After",
 )
 
 
