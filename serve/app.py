@@ -21,6 +21,7 @@ from serve.service import QueryService
 
 NAME = "refrain"
 SIDE_REQUESTS = 32  # health, metrics, pages and bodies still arriving, beside the queries
+SURGE_PERCENT = 50  # a rolled replica ends when the one in its place is ready: at least one more, at most half more
 DRAIN_S = 10.0  # for requests under way when a replica ends
 WAIT_LOOP_S = 0.5
 BACKPRESSURE = BackpressureConfig(status_code=503, retry_after_s=RETRY_AFTER_S)
@@ -75,6 +76,7 @@ def application(config: ServeConfig) -> Application:
         graceful_shutdown_timeout_s=DRAIN_S,
         graceful_shutdown_wait_loop_s=WAIT_LOOP_S,
         max_constructor_retry_count=3,
+        max_surge_percent=SURGE_PERCENT,
     ).bind([config.encoder.weights], resources)
     app: Application = API.options(
         num_replicas=resources.api_replicas,
@@ -85,5 +87,6 @@ def application(config: ServeConfig) -> Application:
         graceful_shutdown_timeout_s=DRAIN_S,
         graceful_shutdown_wait_loop_s=WAIT_LOOP_S,
         max_constructor_retry_count=3,
+        max_surge_percent=SURGE_PERCENT,
     ).bind(config, encoder)
     return app
