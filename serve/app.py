@@ -15,7 +15,7 @@ from serve.edge import Edge
 from serve.embedder import ENCODER, RemoteEncoder
 from serve.generation import Generations
 from serve.keys import check_access
-from serve.problems import RETRY_AFTER_S
+from serve.proxy_edge import RETRY_AFTER_S
 from serve.ray_meter import RayMeter
 from serve.service import QueryService
 
