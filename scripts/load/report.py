@@ -70,9 +70,10 @@ def _about(config: LoadConfig, found: Found) -> Iterator[str]:
 
 
 def _rates(config: LoadConfig, found: Found) -> Iterator[str]:
+    others = [trial for trial in found.attempts if trial is not found.highest]
     trials = [
         *((f"{callers} in turn", trial) for callers, trial in found.callers.items()),
-        *((f"{trial.rate:.1f} a second", trial) for trial in sorted(found.attempts, key=lambda one: one.rate)),
+        *((f"{one.rate:.1f} a second", one) for one in sorted(others, key=lambda one: one.rate)),
         (f"**{found.highest.rate:.1f} a second, the highest**", found.highest),
         (f"**{found.half.trial.rate:.1f} a second, half of it**", found.half.trial),
         *((f"no-op, {name}", trial) for name, trial in found.noop.items()),
