@@ -13,5 +13,5 @@
     proxy_edge   the same for what Ray's proxy says by itself
     client       the caller's side                        web/       the page at /
 
-Nothing but app, embedder, meter and __main__ knows that Ray is there.
+Nothing but app, embedder, meter, noop and __main__ knows that Ray is there.
 """

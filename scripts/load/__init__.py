@@ -4,7 +4,6 @@
     material     the music, the simulated tracks, and spoilt clips of both known and unknown recordings
     filling      a Milvus server and a MariaDB filled with them as a job does, and kept
     stack        those servers and the service as they run
-    noop         the same service with nothing behind HTTP
     traffic      callers: arrivals at random that wait for nobody, or one request after the other
     roles        which process is what, and what it uses
     trials       some seconds of traffic with what the processes used meanwhile

@@ -21,7 +21,7 @@ TITLES = {  # what a command line holds, as Ray titles its workers
     "milvus": "Milvus",
     "mariadbd": "MariaDB",
     "serve": RAY,
-    "scripts.load.noop": RAY,
+    "serve.noop": RAY,
 }
 ROLES = ("proxy", "API", "encoder", RAY, "Milvus", "MariaDB", CALLERS)
 SERVICE = ("proxy", "API", "encoder", RAY, "Milvus", "MariaDB")

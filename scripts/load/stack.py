@@ -11,7 +11,7 @@ from scripts.demo.processes import DemoError, free_port, service
 from scripts.load.filling import DATABASE
 from scripts.services import ServiceError, mariadb, milvus
 
-NOOP = "scripts.load.noop"
+NOOP = "serve.noop"
 SERVE = "serve"
 
 

@@ -1,4 +1,4 @@
-"""`python -m scripts.load.noop home=DIR [option=value …]`: the service of `python -m serve` without what it does.
+"""`python -m serve.noop home=DIR [option=value …]`: the service of `python -m serve` without what it does.
 
 The same Ray, the same proxy, a replica that reads the body and answers nothing: what is left is what HTTP costs.
 """
