@@ -188,10 +188,10 @@ def synthetic(recording_id: int, segments: int) -> LakeUnit:
     return LakeUnit(recording_id, 0, np.arange(segments, dtype=np.int32), vectors, np.sort(peaks, axis=1))
 
 
-def load(config: IngestConfig) -> Loading:
+def load(config: IngestConfig, model: Model = MODEL) -> Loading:
     """Fill a new generation, verify it, and let it answer. Raises RefrainError."""
     with open_stores(config) as stores:
-        generation = generation_to_fill(stores.catalog, stores.vectors, config, MODEL)
+        generation = generation_to_fill(stores.catalog, stores.vectors, config, model)
         current = Run.start(config.home_root, config)
         checks = [time.monotonic()]  # the first, then one after each batch or file
         filling = Filling(config, current, stores, lambda: checks.append(time.monotonic()))

@@ -13,7 +13,8 @@
     standing     whether a store is there                 guarded    one that is away is not waited for
     local_ray    the Ray that all of it runs on, process_tree and signals: how that ends
     schema       what goes over the wire                  problems   errors over the wire
+    proxy_edge   the same for what Ray's proxy says by itself
     client       the caller's side                        web/       the page at /
 
-Nothing but app, embedder, meter and __main__ knows that Ray is there.
+Nothing but app, embedder, meter, noop and __main__ knows that Ray is there.
 """

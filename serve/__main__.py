@@ -15,7 +15,7 @@ from serve.access import open_ring
 from serve.config import ServeConfig, check
 from serve.encoders import check_weights
 from serve.keys import check_access, is_loopback
-from serve.local_ray import DeploymentError, LocalRay
+from serve.local_ray import Build, DeploymentError, LocalRay
 from serve.signals import StopRequest, arm, disarm
 
 USAGE = """python -m serve home=DIR [option=value …]
@@ -38,8 +38,8 @@ class PortError(Exception):
     """The address cannot be listened on."""
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Serve; comes back with an exit code."""
+def main(arguments: Sequence[str], build: Build | None = None) -> int:
+    """Serve, or run what `build` makes in its place; comes back with an exit code."""
     if {"-h", "--help"} & set(arguments):
         print(f"{USAGE}\n{describe('serve')}")
         return 0
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
     except InfrastructureError as error:
         return complain(error, ExitCode.INFRASTRUCTURE)
     try:
-        serve_until_stopped(config)
+        serve_until_stopped(config, build)
     except StopRequest as stop:
         return 128 + stop.number
     except DeploymentError as error:
@@ -93,10 +93,10 @@ def listen_once(host: str, port: int) -> None:
         raise ConfigurationError(f"host={host} is no address of this machine: {error.strerror}") from error
 
 
-def serve_until_stopped(config: ServeConfig) -> None:
+def serve_until_stopped(config: ServeConfig, build: Build | None = None) -> None:
     """Raises StopRequest when a signal comes, DeploymentError when the service does not come up."""
     arm()
-    with LocalRay(config) as local:
+    with LocalRay(config, build) as local:
         try:
             local.start()
             print(f"Refrain serves catalogue {config.catalog.name!r} at {config.url}", flush=True)

@@ -101,8 +101,8 @@ QUERY_PROBLEMS = documented(
     s422="`unreadable`, `no_audio_stream`, `too_short`, `too_long`, `silent`, `decode_timeout`, `decode_failed`, "
     "`invalid_parameter`",
     s429="`too_many_requests`, with Retry-After",
-    s503="`not_ready`, `overloaded`, `encoder`, `decoder`, `deadline_exceeded`, `vector_store`, `metadata_store`, "
-    "with Retry-After",
+    s503="`not_ready`, `overloaded`, `encoder`, `decoder`, `replica_lost`, `deadline_exceeded`, `vector_store`, "
+    "`metadata_store`, with Retry-After",
 )
 
 

@@ -15,7 +15,7 @@ from serve.edge import Edge
 from serve.embedder import ENCODER, RemoteEncoder
 from serve.generation import Generations
 from serve.keys import check_access
-from serve.problems import RETRY_AFTER_S
+from serve.proxy_edge import RETRY_AFTER_S
 from serve.ray_draining import ending
 from serve.ray_meter import RayMeter
 from serve.scaling import scaled
@@ -23,8 +23,8 @@ from serve.service import QueryService
 
 NAME = "refrain"
 SIDE_REQUESTS = 32  # health, metrics, pages and bodies still arriving, beside the queries
+SURGE_PERCENT = 50  # a rolled replica ends when the one in its place is ready: at least one more, at most half more
 WAIT_LOOP_S = 0.5
-SURGE_PERCENT = 100  # of the replicas come beside those that they replace, before these end
 BACKPRESSURE = BackpressureConfig(status_code=503, retry_after_s=RETRY_AFTER_S)
 
 
@@ -78,9 +78,9 @@ def application(config: ServeConfig) -> Application:
         max_queued_requests=at_once,
         backpressure_config=BACKPRESSURE,
         graceful_shutdown_timeout_s=bounds.drain_s,
-        max_surge_percent=SURGE_PERCENT,
         graceful_shutdown_wait_loop_s=WAIT_LOOP_S,
         max_constructor_retry_count=3,
+        max_surge_percent=SURGE_PERCENT,
     ).bind([config.encoder.weights], resources)
     app: Application = API.options(
         **scaled(resources.api_replicas, resources.api_max_replicas, resources.api_target, resources),
@@ -89,8 +89,8 @@ def application(config: ServeConfig) -> Application:
         max_queued_requests=at_once,
         backpressure_config=BACKPRESSURE,
         graceful_shutdown_timeout_s=bounds.drain_s,
-        max_surge_percent=SURGE_PERCENT,
         graceful_shutdown_wait_loop_s=WAIT_LOOP_S,
         max_constructor_retry_count=3,
+        max_surge_percent=SURGE_PERCENT,
     ).bind(config, encoder)
     return app

@@ -71,6 +71,7 @@ class BoundsConfig:
     decode_memory_mib: int  # that a decode process may take beyond what it starts with
     concurrent: int  # queries worked on at once, per replica of the API
     waiting: int  # queries that may wait for their turn; more are answered 429
+    wait_s: float  # that a query may wait; after that it is answered 429
     deadline_s: float  # for one query, waiting included
     timelines: int  # long recordings followed at once, per replica of the API; more are answered 429
     timeline_body_mib: int  # of one long recording; held in a temporary file
@@ -166,7 +167,7 @@ def check(config: ServeConfig) -> None:
     if not config.host:
         raise ConfigurationError("host= must not be empty")
     for section, names in (
-        (config.bounds, ("body_mib", "body_timeout_s", "upload_s", "clip_s", "concurrent", "deadline_s")),
+        (config.bounds, ("body_mib", "body_timeout_s", "upload_s", "clip_s", "concurrent", "wait_s", "deadline_s")),
         (config.bounds, ("decoders", "decode_s", "decode_memory_mib")),
         (config.bounds, ("timelines", "timeline_body_mib", "timeline_body_timeout_s", "timeline_s")),
         (config.bounds, ("timeline_window_s", "timeline_deadline_s")),

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from ray import serve
@@ -59,7 +60,10 @@ class RemoteEncoder:
         return checksums
 
     async def _call(self, method: str, *arguments: EmbedJob) -> Any:
+        """What a replica that ends meanwhile was asked is asked once more: there may be others."""
         try:
+            with suppress(RayActorError):
+                return await getattr(self._handle, method).remote(*arguments)
             return await getattr(self._handle, method).remote(*arguments)
         except BackPressureError as error:
             raise Overloaded("the encoder's queue is full") from error

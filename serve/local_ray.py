@@ -9,13 +9,14 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
 from serve.config import MIB, ResourcesConfig, ServeConfig
 from serve.process_tree import adopt_orphans, descendants, end
+from serve.proxy_edge import IMPORT_PATH
 from serve.signals import StopRequest, arm
 
 DRAIN_S = 15.0  # for Serve and Ray to end by themselves
@@ -28,6 +29,7 @@ ENVIRONMENT = {
     "RAY_AUTH_MODE": "token",  # Ray listens on every interface: whoever has no token gets nothing
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",  # by default 5, after which a slow proxy is killed
+    "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": IMPORT_PATH,
     "RAY_agent_register_timeout_ms": "180000",  # likewise 30000
     "RAY_worker_register_timeout_seconds": "180",  # likewise 60
     "RAY_gcs_server_port_wait_time_s": "120",  # likewise 30
@@ -36,15 +38,19 @@ ENVIRONMENT = {
 }
 
 
+Build = Callable[[ServeConfig], Any]  # a ray.serve.Application
+
+
 class DeploymentError(RuntimeError):
     """Ray Serve could not bring the application up."""
 
 
 class LocalRay:
-    """A Ray of our own with the application on it, from `start` to the end of the context."""
+    """A Ray of our own with an application on it, the service unless `build` is given, until the context ends."""
 
-    def __init__(self, config: ServeConfig) -> None:
+    def __init__(self, config: ServeConfig, build: Build | None = None) -> None:
         self._config = config
+        self._build = build
         temporary = tempfile.gettempdir()
         self.folder = tempfile.mkdtemp(prefix="refrain-", dir=temporary if len(temporary) <= SHORT_PATH else "/tmp")
 
@@ -69,7 +75,7 @@ class LocalRay:
             logging_config=quiet,
         )
         try:
-            serve.run(application(self._config), name=NAME, logging_config=quiet)
+            serve.run((self._build or application)(self._config), name=NAME, logging_config=quiet)
         except RuntimeError as error:
             raise DeploymentError(reason(serve.status(), NAME) or str(error)) from error
 
@@ -81,7 +87,7 @@ class LocalRay:
             with patience(START_S):
                 ray.init(
                     address="local",
-                    num_cpus=math.ceil(cpus(resources)),
+                    num_cpus=math.ceil(2 * cpus(resources)),  # rolled replicas stand beside those that they replace
                     object_store_memory=resources.object_store_mib * MIB,
                     include_dashboard=False,
                     logging_level=logging.ERROR,

@@ -18,11 +18,14 @@
         ├── TooManyRequests    429   too_many_requests     Retry-After: the service is full
         ├── RateLimited        429   rate_limited          Retry-After, RateLimit: this key has asked enough
         ├── NotReady           503   not_ready             Retry-After: no generation could be loaded yet
-        ├── Overloaded         503   overloaded            Retry-After: the encoder's queue is full
+        ├── Overloaded         503   overloaded            Retry-After: a queue is full, or no replica is there
         ├── EncoderAway        503   encoder               Retry-After: no replica of the encoder answers
         ├── DecoderAway        503   decoder               Retry-After: no decode process can be started
         ├── Draining           503   draining              Retry-After: the replica is about to end
         └── DeadlineExceeded   503   deadline_exceeded     Retry-After
+
+What Ray Serve's proxy answers by itself is `overloaded`, or `replica_lost` (503, Retry-After) where whoever was
+answering is gone: `serve.proxy_edge`.
 
 Audio that cannot be used is 422 with the code of its BadInput, a store that does not answer 503 with the code of
 its InfrastructureError.
@@ -40,10 +43,8 @@ from starlette.requests import HTTPConnection
 
 from ingest.fingerprint import BadInput, RefrainError
 from ingest.stores import CatalogLocked, InfrastructureError
+from serve.proxy_edge import MEDIA_TYPE, RETRY_AFTER_S
 from serve.schema import Problem
-
-MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER_S = 1
 
 
 class ServiceError(RefrainError):

@@ -108,7 +108,7 @@ class QueryService:
     ) -> Identification:
         """The answer to an uploaded clip. Raises what `serve.problems` makes responses of."""
         try:
-            async with asyncio.timeout(self.bounds.deadline_s) as deadline, self._gate.admitted():
+            async with asyncio.timeout(self.bounds.deadline_s) as deadline, self._gate.admitted(self.bounds.wait_s):
                 return await self._identify(data, limit, min_confidence, start_s, evidence)
         except TimeoutError:
             if not deadline.expired():

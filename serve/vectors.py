@@ -114,7 +114,7 @@ class VectorDesk:
     async def _turn(self) -> AsyncIterator[None]:
         """Raises TooManyRequests, DeadlineExceeded."""
         try:
-            async with asyncio.timeout(self._bounds.deadline_s) as deadline, self._gate.admitted():
+            async with asyncio.timeout(self._bounds.deadline_s) as deadline, self._gate.admitted(self._bounds.wait_s):
                 yield
         except TimeoutError:
             if not deadline.expired():

@@ -48,19 +48,22 @@ def ingest_command(home: Path, music: Path) -> list[str]:
     return module("ingest", f"home={home}", "catalog=folder", f"catalog.path={music}")
 
 
-def serve_command(home: Path, port: int) -> list[str]:
-    return module("serve", f"home={home}", f"port={port}")
+def serve_command(home: Path, port: int, *options: str, module_name: str = "serve") -> list[str]:
+    return module(module_name, f"home={home}", f"port={port}", *options)
 
 
 @contextmanager
-def service(home: Path, port: int) -> Iterator[str]:
+def service(home: Path, port: int, *options: str, module_name: str = "serve") -> Iterator[str]:
     """A running service that is ready; yields its URL and ends it afterwards. What it says goes to home/serve.log.
+
+    `module_name` stands in its place where it is another one.
 
     Raises DemoError when it does not come up, or does not end.
     """
     log = home / "serve.log"
     with log.open("wb") as said:
-        process = subprocess.Popen(serve_command(home, port), cwd=ROOT, stdout=said, stderr=subprocess.STDOUT)
+        command = serve_command(home, port, *options, module_name=module_name)
+        process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT)
     try:
         url = f"http://127.0.0.1:{port}"
         wait_until_ready(url, process, log)

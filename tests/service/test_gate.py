@@ -53,3 +53,38 @@ def test_a_failed_or_cancelled_request_leaves_its_place() -> None:
 
     asyncio.run(scenario())
     assert gate.inside == 0
+
+
+def test_who_has_waited_long_enough_is_turned_away() -> None:
+    """Its place is free again, whoever is patient still gets a turn, and so does the next one."""
+    gate = Gate(concurrent=1, waiting=2)
+
+    async def hold(seconds: float, wait_s: float | None = None) -> None:
+        async with gate.admitted(wait_s):
+            await asyncio.sleep(seconds)
+
+    async def scenario() -> None:
+        first = asyncio.create_task(hold(0.1))
+        await asyncio.sleep(0)
+        patient = asyncio.create_task(hold(0.0))
+        await asyncio.sleep(0)
+        with pytest.raises(TooManyRequests, match=r"0\.02 s"):
+            await hold(0.0, wait_s=0.02)
+        assert gate.inside == 2
+        await asyncio.gather(first, patient)
+        await hold(0.0, wait_s=0.02)
+
+    asyncio.run(scenario())
+    assert gate.inside == 0
+
+
+def test_a_time_limit_inside_is_not_taken_for_waiting() -> None:
+    """What is done within a turn may time out by itself."""
+
+    async def late() -> None:
+        async with Gate(concurrent=1, waiting=0).admitted(wait_s=0.01):
+            await asyncio.sleep(0.03)
+            raise TimeoutError("inside")
+
+    with pytest.raises(TimeoutError, match="inside"):
+        asyncio.run(late())
