@@ -49,7 +49,8 @@ def rank(
     """Every recording considered, best first, with its features, whether it would be accepted or not.
 
     A quarter of the clip is searched first, then all of it, then its variants one by one, each only if the
-    best match so far is not decisive: unsure, or with a rival place in the same recording.
+    best match so far is not decisive: unsure, or with a rival place in the same recording. Of a variant all is
+    searched only if its quarter promises more than what was found before.
     """
     matches: tuple[Match, ...] = ()
     alignments: list[Alignment] = []
@@ -59,12 +60,14 @@ def rank(
         earlier = alignments
         for search in searches(reading, catalogue, settings):
             searched += search.searched
-            fetched = settings.fetched_at_last if search.last else settings.fetched
+            fetched = settings.fetched_at(bool(retuned), search.last)
             found, known = align(reading, ratio, search.hits, catalogue, replace(settings, fetched=fetched))
             alignments, tracks = earlier + found, tracks | known
             matches = judge(query, alignments, tracks, calibration, settings)
             if matches and decisive(matches[0], alignments, settings):
                 return Ranking(matches, searched, retuned)
+            if retuned and not promising(found, earlier, settings):
+                break
     return Ranking(matches, searched, retuned)
 
 
@@ -80,6 +83,12 @@ def decisive(best: Match, alignments: Iterable[Alignment], settings: MatcherSett
         and not agreement(strongest, place, settings).same
         for place in places
     )
+
+
+def promising(found: Iterable[Alignment], earlier: Iterable[Alignment], settings: MatcherSettings) -> bool:
+    """Whether a variant, as far as it was searched, suits a recording better than any reading before it."""
+    before = max((place.strength for place in earlier), default=-np.inf)
+    return any(place.strength >= before + settings.promising_lead for place in found)
 
 
 def _readings(query: Query, variants: Variants) -> Iterator[tuple[float, Query]]:

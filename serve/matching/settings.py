@@ -13,6 +13,7 @@ class MatcherSettings:
     max_searched: int = 600  # embeddings of one clip, spread evenly over it
     decisive_confidence: float = 0.99  # at which neither more embeddings nor variants are tried …
     place_lead: float = 0.2  # … if the place leads any other in the recording by so much strength
+    promising_lead: float = 0.1  # in strength over earlier readings, from which on all of a variant is searched
     agreeing_looks: int = 2  # decisive ones, running, until a growing clip is answered
 
     # vote
@@ -29,6 +30,7 @@ class MatcherSettings:
     # exact rescoring
     fetched: int = 400  # stored embeddings fetched for the best lines, about …
     fetched_at_last: int = 1_000  # … when all of the clip has been searched
+    fetched_of_variant: int = 100  # … for a variant, while only a quarter of it has been searched
     min_lines: int = 8
     max_lines: int = 48
     repeats: int = 24  # further lines of the recordings above
@@ -54,3 +56,9 @@ class MatcherSettings:
     same_cosine_between: float = 0.85  # likewise half a segment out of phase, where neighbours are interpolated
     related_cosine: float = 0.8  # from which on another recording does not speak against the best one
     chance_strength: float = 0.05  # the next recording's strength where there is none
+
+    def fetched_at(self, is_variant: bool, is_last: bool) -> int:
+        """How many stored embeddings a look at a reading may fetch."""
+        if is_last:
+            return self.fetched_at_last
+        return self.fetched_of_variant if is_variant else self.fetched

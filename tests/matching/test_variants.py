@@ -73,3 +73,16 @@ def test_the_better_reading_of_a_recording_is_reported() -> None:
     assert plain.features.retuned == 0.0
     assert [m.recording_id for m in (retuned, plain)] == [2, 2]
     assert plain.features.log_clip_s == pytest.approx(np.log(47 * EMBEDDING_HOP_S))
+
+
+def test_of_a_variant_that_promises_nothing_a_quarter_is_searched() -> None:
+    """Where no reading is of a recording, the variants cost a quarter each unless one happens to do better."""
+    shelf = Shelf(SONGS)
+    readings = [clip(Song.draw(900 + number, 60.0), 2.0, 8.0) for number in range(3)]
+    variants = [(ratio, lambda reading=reading: reading) for ratio, reading in ((0.9, readings[1]), (1.1, readings[2]))]
+    whole = rank(readings[0], shelf.catalogue()).searched
+    searched = [
+        rank(readings[0], shelf.catalogue(), variants=variants, settings=MatcherSettings(promising_lead=lead)).searched
+        for lead in (-10.0, 10.0)
+    ]
+    assert searched == [3 * whole, whole + 2 * -(-whole // 4)]
