@@ -1,4 +1,4 @@
-"""The stores of the development overlay, started and asked as their manifests say, where this machine has the programs."""
+"""The stores of the development overlay, run as their manifests say, where this machine has the programs."""
 
 import os
 import subprocess
@@ -95,7 +95,7 @@ def milvus_uri(tmp_path: Path, bucket_server: str) -> Iterator[str]:
 
 
 def test_milvus_stores_in_the_bucket(milvus_uri: str, bucket_server: str, tmp_path: Path) -> None:
-    """The overlay's Milvus, by its own command and variables, makes the bucket, takes vectors, finds them, and keeps them there."""
+    """By its own command and variables Milvus makes the bucket, takes vectors, finds them and keeps them there."""
     config = VectorsConfig(kind="milvus", uri=milvus_uri, index="HNSW", search_params={"ef": 64}, mmap=True)
     vectors = np.eye(16, dtype=np.float32)
     keys = np.arange(16, dtype=np.int64) + (3 << 20)
