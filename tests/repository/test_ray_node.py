@@ -14,13 +14,21 @@ from pathlib import Path
 import pytest
 
 from scripts.services import free_ports
-from tests.repository.configured import run
+from tests.repository.configured import python, run
 from tests.repository.kubernetes import cluster_spec, of_kind
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 START_S = 180.0
 HEALTHY = {"agent": "/api/local_raylet_healthz", "dashboard": "/api/gcs_healthz"}
-DRAINING = "from ray._private.state import state; import ray; ray.init(); print(len(state.get_draining_nodes()))"
+# Asked of the GCS as `ray` itself does, without a driver: none starts on a node that drains.
+DRAINING = """
+import os
+from ray._private.state import GlobalState
+from ray._raylet import GcsClientOptions
+state = GlobalState()
+state._initialize_global_state(GcsClientOptions.create(os.environ["RAY_ADDRESS"], None, True, False))
+print(len(state.get_draining_nodes()))
+"""
 
 
 class Node:
@@ -80,4 +88,5 @@ def test_the_last_command_drains_the_node(node: Node, tmp_path: Path) -> None:
     (*_, command) = pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
     done = run(re.sub(r"sleep \d+$", "true", command), node.environment, tmp_path)
     assert done.returncode == 0, done.stderr
-    assert run(f'python -c "{DRAINING}"', node.environment, tmp_path).stdout.split()[-1:] == ["1"]
+    told = run(python(DRAINING), node.environment, tmp_path)
+    assert told.stdout.split()[-1:] == ["1"], told.stderr
