@@ -1,6 +1,7 @@
 """`key=value` arguments and YAML groups, composed into a dataclass."""
 
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
@@ -15,7 +16,7 @@ from conf.typed import MISSING, Typed, as_mapping, build
 from ingest.errors import ConfigurationError
 
 T = TypeVar("T")
-FOLDER = Path(__file__).resolve().parent
+SHIPPED = Path(__file__).resolve().parent
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*")
 
 
@@ -55,11 +56,20 @@ def split_override(override: str) -> tuple[str, str]:
     return key, value
 
 
+def folder() -> Path:
+    """Where the YAML files lie: the folder that REFRAIN_CONF names, or else the one of this module."""
+    return Path(os.environ.get("REFRAIN_CONF") or SHIPPED)
+
+
 def group_choices(name: str) -> dict[str, list[str]]:
     """The groups that a configuration is composed of, each with its choices."""
-    defaults = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8")).get("defaults", [])
+    try:
+        text = (folder() / f"{name}.yaml").read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"REFRAIN_CONF={folder()} has no readable {name}.yaml: {error.strerror}") from error
+    defaults = yaml.safe_load(text).get("defaults", [])
     groups = [group for entry in defaults if isinstance(entry, dict) for group in entry]
-    return {group: sorted(file.stem for file in (FOLDER / group).glob("*.yaml")) for group in groups}
+    return {group: sorted(file.stem for file in (folder() / group).glob("*.yaml")) for group in groups}
 
 
 def merged_files(name: str, choices: dict[str, str]) -> dict[str, Any]:
@@ -68,7 +78,7 @@ def merged_files(name: str, choices: dict[str, str]) -> dict[str, Any]:
     from hydra import initialize_config_dir
     from omegaconf import OmegaConf
 
-    with initialize_config_dir(str(FOLDER), version_base="1.3"):
+    with initialize_config_dir(str(folder().absolute()), version_base="1.3"):
         composed = hydra_compose(name, [f"{group}={choice}" for group, choice in choices.items()])
     tree: dict[str, Any] = OmegaConf.to_container(composed, resolve=True)  # type: ignore[assignment]
     return tree

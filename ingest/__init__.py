@@ -22,4 +22,5 @@ fingerprint   bytes → embeddings, shared with the service and with training
 stores        Milvus, SQL and the lake: one owner of each schema
 deletion      what leaves the catalogue
 runs, progress, flow, report, metrics, stop     what people see of a run, and how it ends
+nightly       in Kubernetes: the job once more, as a copy of its RayJob
 """

@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from conf import compose, describe
+from conf import as_yaml, asked_to_show, compose, describe
 from ingest import ray_environment
 from ingest.catalog import list_catalog
 from ingest.census import Census
@@ -41,6 +41,8 @@ action=delete         take tracks out: delete.track_ids=[1,2], delete.uris=[…]
                       the source no longer lists
 action=restore        let deleted tracks come back with the next run: delete.track_ids=[1,2] or delete.uris=[…]
 
+--cfg job             print the configuration that these arguments make, and do nothing
+
 Exit codes: 0 done · 1 infrastructure failed, run it again · 2 configuration · 3 cannot start, or another job
 holds the catalogue · 4 too many rejects (error_budget) · 5 done, but files of the listing stand rejected, from
 this run or an earlier one (0 with on_rejects=exit0) · 143 stopped by SIGTERM or Ctrl-C, run it again
@@ -72,7 +74,11 @@ def main(arguments: Sequence[str], job: Job | None = None) -> int:
 
 def act(arguments: Sequence[str], stop: StopSignal, job: Job | None) -> int:
     """Read the configuration and do what its action says."""
-    config = compose("ingest", arguments, IngestConfig)
+    shown = asked_to_show(arguments)
+    config = compose("ingest", arguments if shown is None else shown, IngestConfig)
+    if shown is not None:
+        print(as_yaml(config))
+        return ExitCode.DONE
     check(config)
     match config.action:
         case "plan":

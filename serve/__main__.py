@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 from pathlib import Path
 
-from conf import compose, describe
+from conf import as_yaml, asked_to_show, compose, describe
 from ingest.stores import ConfigurationError, InfrastructureError, open_metadata
 from serve.access import open_ring
 from serve.config import ServeConfig, check
@@ -23,6 +23,7 @@ USAGE = """python -m serve home=DIR [option=value …]
 Answers queries over HTTP until SIGTERM or Ctrl-C; the web page is at /, the API at /docs.
 Whoever reaches it from elsewhere needs a key: python -m serve.keys makes one.
 Values are taken literally. Secrets come from REFRAIN_MYSQL_PASSWORD and REFRAIN_MILVUS_TOKEN.
+--cfg job prints the configuration that these options make, and does nothing.
 """
 
 
@@ -44,6 +45,9 @@ def main(arguments: Sequence[str], build: Build | None = None) -> int:
         print(f"{USAGE}\n{describe('serve')}")
         return 0
     try:
+        if (shown := asked_to_show(arguments)) is not None:
+            print(as_yaml(compose("serve", shown, ServeConfig)))
+            return 0
         config = configured(arguments)
         listen_once(config.host, config.port)
         open_metadata(config.metadata, config.home_path).close()

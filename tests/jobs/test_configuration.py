@@ -1,18 +1,24 @@
 """The loader: groups composed, values literal, every error one readable line."""
 
 import os
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
+import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from conf import compose, describe
+from conf.loader import SHIPPED as FOLDER
 from conf.loader import group_choices, merged_files, split_override
+from ingest.__main__ import main as ingest_main
 from ingest.config import IngestConfig, Pools
 from ingest.errors import ConfigurationError
+from serve.__main__ import main as serve_main
 
 # Anything an argument can hold: the operating system forbids NUL alone, and YAML must still have lines to read.
 ARGUMENTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
@@ -212,3 +218,41 @@ def test_pools_are_as_configured_or_what_stands_for_null() -> None:
     assert (some.pools, some.pool_cpus, some.pool_gpus) == (Pools(3, 1), 3.0, 0.5)
     assert ingest("compute=cluster").compute.pools == Pools(os.cpu_count() or 1, 1)
     assert said.pools.by_stage() == {"decode": 6, "embed": 2}
+
+
+def test_another_folder_may_hold_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """REFRAIN_CONF replaces the folder of the package, whole: what is not there is an error that names the place."""
+    shutil.copytree(FOLDER, tmp_path / "conf", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    text = (tmp_path / "conf/ingest.yaml").read_text()
+    (tmp_path / "conf/ingest.yaml").write_text(text.replace("on_rejects: exit5", "on_rejects: exit0"))
+    monkeypatch.setenv("REFRAIN_CONF", str(tmp_path / "conf"))
+    assert ingest().on_rejects == "exit0"
+    monkeypatch.setenv("REFRAIN_CONF", str(tmp_path / "nowhere"))
+    assert "nowhere has no readable ingest.yaml" in refusal()
+
+
+def test_stores_may_be_named_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The addresses of servers come from the environment where no option says otherwise."""
+    monkeypatch.setenv("REFRAIN_MILVUS_URI", "http://milvus.stores:19530")
+    monkeypatch.setenv("REFRAIN_MYSQL_URL", "mysql+pymysql://me@db:3306/songs?charset=utf8mb4")
+    servers = ("vectors=milvus", "metadata=mysql")
+    assert ingest(*servers).vectors.uri == "http://milvus.stores:19530"
+    assert ingest(*servers).metadata.url == "mysql+pymysql://me@db:3306/songs?charset=utf8mb4"
+    assert ingest(*servers, "vectors.uri=http://other:1").vectors.uri == "http://other:1"
+
+
+@pytest.mark.parametrize("main", [ingest_main, serve_main])
+def test_a_configuration_is_shown_and_nothing_done(
+    main: Callable[[list[str]], int],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`--cfg job`, wherever it stands, prints the composed options without secrets, and touches no home."""
+    monkeypatch.setenv("REFRAIN_MYSQL_PASSWORD", "hush")
+    assert main([f"home={tmp_path}/home", "--cfg", "job", "metadata=mysql"]) == 0
+    shown = yaml.safe_load(capsys.readouterr().out)
+    assert shown["home"] == f"{tmp_path}/home"
+    assert (shown["metadata"]["kind"], shown["metadata"]["password"]) == ("mysql", "***")
+    assert not (tmp_path / "home").exists()
+    assert main(["home=x", "--cfg", "job", "no_such=1"]) == 2

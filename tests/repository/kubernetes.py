@@ -19,8 +19,14 @@ from tests.repository.paths import ROOT
 
 KUBERNETES = "1.33"
 OLDEST_KUBECTL = (1, 21)
-LAYERS = ("k8s/base", "k8s/overlays/dev")
+INSTALLATIONS = ("k8s/base", "k8s/overlays/dev", "k8s/overlays/staging", "k8s/overlays/prod")
+LAYERS = (*INSTALLATIONS, "k8s/components/kueue/cluster", "conf")
+SCHEMAS = Path(__file__).parent / "schemas"
+RAY_KINDS = ("RayJob", "RayService")
 Manifest = dict[str, Any]
+
+every_layer = pytest.mark.parametrize("layer", LAYERS)
+every_installation = pytest.mark.parametrize("layer", INSTALLATIONS)
 
 
 @cache
@@ -52,18 +58,35 @@ def of_kind(layer: str, *kinds: str) -> list[Manifest]:
     return [manifest for manifest in rendered(layer) if manifest["kind"] in kinds]
 
 
+def named(layer: str, kind: str, name: str) -> Manifest:
+    """The one object of that kind and name; a generated ConfigMap goes by its name without the hash."""
+    (found,) = [m for m in of_kind(layer, kind) if re.sub(r"-[0-9a-z]{10}$", "", m["metadata"]["name"]) == name]
+    return found
+
+
+def schema_file(manifest: Manifest) -> Path:
+    """Where the schema of a custom resource lies; Kubernetes' own kinds have none here."""
+    return SCHEMAS / f"{manifest['kind'].lower()}-{manifest['apiVersion'].replace('/', '-')}.json.gz"
+
+
 @cache
-def custom_schema(kind: str) -> jsonschema.Draft7Validator:
-    path = Path(__file__).parent / "schemas" / f"{kind.lower()}-ray.io-v1.json.gz"
+def custom_schema(path: Path) -> jsonschema.Draft7Validator:
     return jsonschema.Draft7Validator(json.loads(gzip.decompress(path.read_bytes())))
 
 
 def validate(manifest: Manifest) -> None:
     """Check one object strictly: an unknown key, a wrong type or a missing one raises a ValidationError."""
-    if manifest["apiVersion"] == "ray.io/v1":
-        custom_schema(manifest["kind"]).validate(manifest)
-    else:
+    if not schema_file(manifest).exists():
         kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
+        return
+    custom_schema(schema_file(manifest)).validate(manifest)
+    for metadata in [
+        manifest["metadata"],
+        *(pod["metadata"] for _, pod in pods(manifest)),
+    ]:  # the definitions leave it open
+        kubernetes_validate.validate(
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}, KUBERNETES, strict=True
+        )
 
 
 def cluster_spec(manifest: Manifest) -> Manifest:
@@ -73,12 +96,12 @@ def cluster_spec(manifest: Manifest) -> Manifest:
     return spec
 
 
-def pod_specs(manifest: Manifest) -> Iterator[tuple[str, Manifest]]:
-    """Every pod that the object gives rise to, with the place it is described in."""
+def pods(manifest: Manifest) -> Iterator[tuple[str, Manifest]]:
+    """Every pod template that the object gives rise to, with the place it is described in."""
 
     def walk(node: Any, place: str) -> Iterator[tuple[str, Manifest]]:
         if isinstance(node, dict):
-            if isinstance(node.get("containers"), list):
+            if isinstance(node.get("spec"), dict) and isinstance(node["spec"].get("containers"), list):
                 yield place, node
             for key, child in node.items():
                 yield from walk(child, f"{place}.{key}")
@@ -87,3 +110,17 @@ def pod_specs(manifest: Manifest) -> Iterator[tuple[str, Manifest]]:
                 yield from walk(child, f"{place}[{index}]")
 
     yield from walk(manifest, f"{manifest['kind']}/{manifest['metadata']['name']}")
+
+
+def pod_specs(manifest: Manifest) -> Iterator[tuple[str, Manifest]]:
+    return ((place, pod["spec"]) for place, pod in pods(manifest))
+
+
+def containers(layer: str) -> Iterator[tuple[str, Manifest, Manifest]]:
+    """Place, pod and container of everything that a layer runs, and the autoscaler's, which the operator makes."""
+    for manifest in rendered(layer):
+        for place, pod in pod_specs(manifest):
+            yield from ((f"{place}.{container['name']}", pod, container) for container in pod["containers"])
+        if manifest["kind"] in RAY_KINDS and cluster_spec(manifest).get("enableInTreeAutoscaling"):
+            spec = cluster_spec(manifest)
+            yield f"{manifest['kind']}.autoscaler", spec["headGroupSpec"]["template"]["spec"], spec["autoscalerOptions"]

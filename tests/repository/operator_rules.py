@@ -1,4 +1,4 @@
-"""What KubeRay 1.7's operator refuses although its schemas allow it, as a list of complaints about one object."""
+"""What KubeRay 1.7's operator, or Kueue, refuses although the schemas allow it: complaints about one object."""
 
 import re
 from collections.abc import Iterator
@@ -7,13 +7,14 @@ from tests.repository.kubernetes import Manifest, cluster_spec
 
 LONGEST_NAME = 47  # the operator appends to it, and a label ends at 63
 OFF_BY_DEFAULT = {"RayCronJob"}
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 
 
 def complaints(manifest: Manifest) -> list[str]:
     """Every rule the RayJob, RayService or RayCronJob breaks; empty if the operator would take it."""
     if manifest["kind"] in OFF_BY_DEFAULT:
         return [f"{manifest['kind']} is feature-gated and off by default"]
-    found = [*_name(manifest), *_cluster(cluster_spec(manifest))]
+    found = [*_name(manifest), *_cluster(cluster_spec(manifest)), *_memory(cluster_spec(manifest)), *_queue(manifest)]
     found += _job(manifest["spec"]) if manifest["kind"] == "RayJob" else _service(manifest["spec"])
     return found
 
@@ -22,6 +23,27 @@ def _name(manifest: Manifest) -> Iterator[str]:
     name = manifest["metadata"]["name"]
     if not re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", name) or len(name) > LONGEST_NAME:
         yield f"name {name!r} is no DNS-1035 label of at most {LONGEST_NAME} characters"
+
+
+def _queue(manifest: Manifest) -> Iterator[str]:
+    if QUEUE_LABEL not in manifest["metadata"].get("labels", {}):
+        return
+    if cluster_spec(manifest).get("enableInTreeAutoscaling"):
+        yield "Kueue takes no job whose cluster scales by itself"
+    if not manifest["spec"].get("shutdownAfterJobFinishes"):
+        yield "Kueue takes no job whose cluster outlives it"
+
+
+def _memory(cluster: Manifest) -> Iterator[str]:
+    """What the head remembers elsewhere, and how it is told where."""
+    head = cluster["headGroupSpec"]
+    environment = {variable["name"] for variable in head["template"]["spec"]["containers"][0].get("env", [])}
+    if {"redis-password", "redis-username"} & head["rayStartParams"].keys():
+        yield "rayStartParams hold no redis-…: gcsFaultToleranceOptions does"
+    if {"RAY_REDIS_ADDRESS", "REDIS_PASSWORD", "REDIS_USERNAME"} & environment:
+        yield "the head's environment holds no …REDIS…: gcsFaultToleranceOptions does"
+    if "RAY_enable_autoscaler_v2" in environment:
+        yield "autoscalerOptions.version chooses the autoscaler, not RAY_enable_autoscaler_v2"
 
 
 def _job(spec: Manifest) -> Iterator[str]:
@@ -34,6 +56,8 @@ def _job(spec: Manifest) -> Iterator[str]:
         yield "ttlSecondsAfterFinished needs shutdownAfterJobFinishes"
     if spec.get("suspend") and not ends:
         yield "suspend needs shutdownAfterJobFinishes"
+    if spec.get("suspend") and "clusterSelector" in spec:
+        yield "a job on a cluster of others cannot be suspended"
     if spec.get("backoffLimit", 0) > 0 and ("clusterSelector" in spec or mode == "InteractiveMode"):
         yield "backoffLimit goes neither with clusterSelector nor with InteractiveMode"
     if mode == "SidecarMode":
@@ -59,6 +83,8 @@ def _service(spec: Manifest) -> Iterator[str]:
 def _cluster(cluster: Manifest) -> Iterator[str]:
     workers = cluster.get("workerGroupSpecs", [])
     second_autoscaler = cluster.get("autoscalerOptions", {}).get("version") == "v2"
+    if cluster.get("authOptions", {}).get("mode") == "token" and "rayVersion" not in cluster:
+        yield "authOptions.mode=token needs rayVersion"
     if "networkPolicy" in cluster:
         yield "spec.networkPolicy is feature-gated and off by default"
     if second_autoscaler and any(map(_restarts, [cluster["headGroupSpec"], *workers])):
