@@ -206,6 +206,7 @@ def answering(folder: Path) -> Iterator[Answering]:
         generations = fill(servers, "first", "second")
         home, port, log = folder / "home", free_port(), folder / "serve.log"
         options = [f"home={home}", f"port={port}", "poll_s=0.3", "vectors.timeout_s=5", "metadata.timeout_s=5"]
+        options.append("bounds.wait_s=15")  # how fast the machine is, is not the matter here
         options += ["vectors=milvus", f"vectors.uri={servers.vectors.uri}"]
         options += ["metadata=mysql", f"metadata.url={servers.metadata.url}"]
         with log.open("wb") as said:
