@@ -167,13 +167,12 @@ class Vectors:
             data=list(np.asarray(queries, np.float32)),
             anns_field=VECTOR_FIELD,
             limit=k,
-            output_fields=[KEY_FIELD],
             search_params={"metric_type": METRIC, "params": self._search_params(collection, k)},
             consistency_level=self._consistency(strong),
         )
         for row, answer in enumerate(answers):
-            hits.keys[row, : len(answer)] = [hit["id"] for hit in answer]
-            hits.scores[row, : len(answer)] = [hit["distance"] for hit in answer]
+            hits.keys[row, : len(answer)] = answer.ids  # columns: going through the hits takes as long again
+            hits.scores[row, : len(answer)] = answer.distances
         return hits
 
     def fetch(self, collection: str, keys: Keys, *, strong: bool = False) -> StoredRows:
@@ -188,6 +187,7 @@ class Vectors:
                 ids=wanted[start : start + FETCH_KEYS],
                 output_fields=[KEY_FIELD, VECTOR_FIELD, PEAKS_FIELD],
                 consistency_level=self._consistency(strong),
+                strict_float32=True,  # vectors as arrays, not as lists of numbers
             )
             found.update((row[KEY_FIELD], row) for row in rows)
         return self._stored_rows([found[key] for key in sorted(found)])
