@@ -61,7 +61,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     folder, port = tmp_path_factory.mktemp("r"), free_port()
     weights = folder / "weights.safetensors"
     save_encoder(seeded_encoder(seed=3), weights)
-    options = [f"home={folder / 'home'}", f"port={port}", f"encoder.weights={weights}"]
+    options = [f"home={folder / 'home'}", f"port={port}", f"encoder.weights={weights}", "bounds.listen_idle_s=120"]
     command = [sys.executable, "-m", "tests.service.redeployed", *options]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with (folder / "log").open("w") as log:
@@ -76,9 +76,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     finally:
         patience.cancel()
     yield service
-    assert process.stdin is not None
-    process.stdin.close()
-    process.wait(2 * STOP_S)
+    process.communicate(timeout=2 * STOP_S)
 
 
 @dataclass
@@ -116,11 +114,13 @@ def asked_meanwhile(url: str) -> Iterator[Asked]:
             thread.join()
 
 
-def listening(url: str) -> ClientConnection:
-    socket = connect(f"{url.replace('http:', 'ws:')}/v1/listen", proxy=None)
-    socket.send(pcm(melody(1, 0.5)))
-    assert json.loads(socket.recv(timeout=30))["heard_s"] == 0.5
-    return socket
+@contextmanager
+def listening(url: str) -> Iterator[ClientConnection]:
+    """A caller who is heard live, and was answered once."""
+    with connect(f"{url.replace('http:', 'ws:')}/v1/listen", proxy=None) as socket:
+        socket.send(pcm(melody(1, 0.5)))
+        assert json.loads(socket.recv(timeout=30))["heard_s"] == 0.5
+        yield socket
 
 
 def test_a_new_deployment_costs_no_request(deployed: Deployed) -> None:
