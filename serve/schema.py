@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field
 
 from ingest.stores import Track
 from serve.directory import Nameless
+from serve.examples import INFO, MATCH, SEGMENT, TIMINGS, TRACK
 
 EVIDENCE_PAIRS = 256  # of one match that are told, at most
 
@@ -19,57 +20,6 @@ Degraded = Annotated[
     ),
 ]
 TrackId = Annotated[int, Field(ge=0, le=2**63 - 1, description="Stable id of a track of the catalogue.")]
-
-_TRACK: dict[str, JsonValue] = {
-    "track_id": 17,
-    "uri": "Big Band/Moonlight Serenade.flac",
-    "title": "Moonlight Serenade",
-    "artist": "The Harbour Band",
-    "album": "Evenings",
-    "isrc": "DEA123456789",
-}
-_MATCH: dict[str, JsonValue] = _TRACK | {
-    "offset_s": 63.42,
-    "score": 0.871,
-    "confidence": 0.998,
-    "speed": 1.02,
-    "pitch_semitones": 0.34,
-    "aligned_s": 9.73,
-    "same_recording": [204],
-}
-_SEGMENT: dict[str, JsonValue] = _TRACK | {
-    "start_s": 124.31,
-    "end_s": 302.88,
-    "track_start_s": 0.0,
-    "track_end_s": 182.14,
-    "confidence": 0.999,
-    "score": 0.83,
-    "speed": 1.02,
-    "pitch_semitones": 0.34,
-    "same_recording": [204],
-    "alternatives": [],
-}
-_TIMINGS: dict[str, JsonValue] = {
-    "decode": 6.1,
-    "embed": 11.9,
-    "search": 14.2,
-    "match": 5.3,
-    "lookup": 0.8,
-    "total": 39.0,
-}
-
-_INFO: dict[str, JsonValue] = {
-    "version": "0.1.0",
-    "catalog": "default",
-    "generation": 3,
-    "collection": "refrain_default_3",
-    "encoder": "f2c1d87a6a0f3f0f5b0a3f5f7d9a5d8c3f6f0c6c7e0a4f3b2d1c0b9a8f7e6d5c",
-    "index": "HNSW",
-    "tracks": 120000,
-    "segments": 51000000,
-    "hours": 7250.5,
-    "limits": {"body_mib": 32, "upload_s": 900, "clip_s": 30, "timeline_body_mib": 1024, "timeline_s": 14400},
-}
 
 
 class Stretch(BaseModel):
@@ -113,7 +63,7 @@ class Pair(BaseModel):
 class Match(TrackFields):
     """One track of the catalogue that the clip is a recording of."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_MATCH]})
+    model_config = ConfigDict(json_schema_extra={"examples": [MATCH]})
 
     offset_s: float = Field(description="Where the clip's first sample lies in the track; may be negative.")
     score: float = Field(description="Mean cosine of the aligned embeddings.", ge=-1, le=1)
@@ -137,8 +87,8 @@ class Identification(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"query": {"duration_s": 10.0}, "matches": [_MATCH], "timings_ms": _TIMINGS},
-                {"query": {"duration_s": 10.0}, "matches": [], "timings_ms": _TIMINGS},
+                {"query": {"duration_s": 10.0}, "matches": [MATCH], "timings_ms": TIMINGS},
+                {"query": {"duration_s": 10.0}, "matches": [], "timings_ms": TIMINGS},
             ]
         }
     )
@@ -174,7 +124,7 @@ class Sound(TrackFields):
 class Segment(Sound):
     """What is heard from `start_s` to `end_s`."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_SEGMENT]})
+    model_config = ConfigDict(json_schema_extra={"examples": [SEGMENT]})
 
     same_recording: list[TrackId] = Field(description="Other tracks that hold the very same recording.")
     alternatives: list[Sound] = Field(description="Other recordings that it could be, the likeliest first.")
@@ -193,7 +143,7 @@ class TimelineAnswer(TimelineEnd):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"query": {"duration_s": 3600.0}, "segments": [_SEGMENT], "timings_ms": _TIMINGS}]
+            "examples": [{"query": {"duration_s": 3600.0}, "segments": [SEGMENT], "timings_ms": TIMINGS}]
         }
     )
 
@@ -208,7 +158,7 @@ def track_fields(track: Track | Nameless) -> dict[str, Any]:
 class TrackAnswer(TrackFields):
     """One track of the catalogue."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_TRACK | {"duration_s": 201.3}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [TRACK | {"duration_s": 201.3}]})
 
     duration_s: float | None = None
 
@@ -216,9 +166,7 @@ class TrackAnswer(TrackFields):
 class TrackPage(BaseModel):
     """Tracks of the catalogue, in the order of their ids."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"tracks": [_TRACK | {"duration_s": 201.3}], "next": 17}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"tracks": [TRACK | {"duration_s": 201.3}], "next": 17}]})
 
     tracks: list[TrackAnswer]
     next: TrackId | None = Field(description="`after` of the next page; null when this was the last.")
@@ -228,7 +176,7 @@ class Duplicates(BaseModel):
     """The tracks whose decoded samples are the same as this one's, whatever their files are called."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"track_id": 204, "duplicates": [_TRACK | {"duration_s": 201.3}]}]}
+        json_schema_extra={"examples": [{"track_id": 204, "duplicates": [TRACK | {"duration_s": 201.3}]}]}
     )
 
     track_id: TrackId
@@ -248,7 +196,7 @@ class Answering(BaseModel):
 class Info(BaseModel):
     """What is being served."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_INFO]})
+    model_config = ConfigDict(json_schema_extra={"examples": [INFO]})
 
     version: str
     catalog: str

@@ -25,6 +25,7 @@ SHOWN = {"vectors": ("uri", "REFRAIN_MILVUS_URI"), "metadata": ("url", "REFRAIN_
 ELSEWHERE = {
     "RAY_USAGE_STATS_ENABLED": "usage_stats_enabled()",
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "int(PROXY_READY_CHECK_TIMEOUT_S)",
+    "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH",
     "AWS_ENDPOINT_URL": "s3.meta.endpoint_url",
     "AWS_DEFAULT_REGION": "s3.meta.region_name",
     "AWS_ACCESS_KEY_ID": "session.get_credentials().access_key",
@@ -34,7 +35,7 @@ READERS = f"""
 import json
 import botocore.session
 from ray._common.usage.usage_lib import usage_stats_enabled
-from ray.serve._private.constants import PROXY_READY_CHECK_TIMEOUT_S
+from ray.serve._private.constants import PROXY_READY_CHECK_TIMEOUT_S, RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH
 session = botocore.session.Session()
 s3 = session.create_client("s3")
 print(json.dumps({{{", ".join(f'"{name}": str({reader})' for name, reader in ELSEWHERE.items())}}}))
