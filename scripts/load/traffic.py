@@ -54,6 +54,7 @@ class Caller:
 
     http: httpx.AsyncClient
     clips: Sequence[Clip]
+    ids: dict[str, int] = field(default_factory=dict)  # of tracks, by uri, as answered: while the names are away
 
     async def ask(self, number: int, began_s: float, due_s: float) -> Reply:
         """`began_s` is when the clock of `due_s` was 0."""
@@ -65,21 +66,25 @@ class Caller:
             latency_ms = 1000 * (time.perf_counter() - began_s - due_s)
             return Reply(due_s, latency_ms, 0, type(error).__name__, clip=clip)
         latency_ms = 1000 * (time.perf_counter() - began_s - due_s)
-        return _reply(response, self.clips[clip], Reply(due_s, latency_ms, response.status_code, clip=clip))
+        return self._told(response, Reply(due_s, latency_ms, response.status_code, clip=clip))
 
+    def _told(self, response: httpx.Response, reply: Reply) -> Reply:
+        """With what the body says."""
+        told: dict[str, Any] = vars(reply) | {"retry_after": "retry-after" in response.headers}
+        body = response.json() if "json" in response.headers.get("content-type", "") else {}
+        if response.status_code != 200:
+            return Reply(**told | {"code": str(body.get("code", response.text[:80]))})
+        if "matches" not in body:
+            return Reply(**told)
+        best = next(iter(body["matches"]), None)
+        told |= {"answered": best is not None, "timings_ms": dict(body["timings_ms"])}
+        return Reply(**told | {"right": self._is_right(self.clips[reply.clip].uri, best)})
 
-def _reply(response: httpx.Response, clip: Clip, reply: Reply) -> Reply:
-    """With what the body says."""
-    told: dict[str, Any] = vars(reply) | {"retry_after": "retry-after" in response.headers}
-    body = response.json() if "json" in response.headers.get("content-type", "") else {}
-    if response.status_code != 200:
-        return Reply(**told | {"code": str(body.get("code", response.text[:80]))})
-    if "matches" not in body:
-        return Reply(**told)
-    best = body["matches"][0]["uri"] if body["matches"] else None
-    return Reply(
-        **told | {"right": best == clip.uri, "answered": best is not None, "timings_ms": dict(body["timings_ms"])}
-    )
+    def _is_right(self, uri: str | None, best: dict[str, Any] | None) -> bool:
+        """Without a name the track must be the one that has it at another time."""
+        if best is None or uri is None:
+            return best is None and uri is None
+        return best["uri"] in (uri, None) and self.ids.setdefault(uri, best["track_id"]) == best["track_id"]
 
 
 @asynccontextmanager

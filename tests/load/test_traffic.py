@@ -16,17 +16,19 @@ from scripts.load.traffic import arrivals, arriving, in_turn, run
 from tests.service.live import serving
 
 CLIPS = [Clip(b"known", "a.flac"), Clip(b"unknown", None)]
+ANSWERS = {b"known": ("a.flac", 1), b"nameless": (None, 1), b"nameless, another": (None, 2)}
 
 
 def answering(hold_s: float = 0.0, *, at_once: int = 100) -> Starlette:
-    """Answers as the service does, `at_once` at a time, each held so long; the body `known` is heard as a.flac."""
+    """Answers as the service does, `at_once` at a time, each held so long, as ANSWERS has it."""
     turn = asyncio.Semaphore(at_once)
 
     async def identify(request: Request) -> Response:
         body = await request.body()
         async with turn:
             await asyncio.sleep(hold_s)
-        matches = [{"uri": "a.flac"}] if body == b"known" else []
+        named, track_id = ANSWERS.get(body, (None, None))
+        matches = [{"uri": named, "track_id": track_id}] if track_id else []
         return JSONResponse({"matches": matches, "timings_ms": {"total": 1.0}})
 
     return Starlette(routes=[Route("/v1/identify", identify, methods=["POST"])])
@@ -71,6 +73,14 @@ def test_an_answer_is_held_against_the_clip() -> None:
     assert (known.right, known.answered, known.timings_ms) == (True, True, {"total": 1.0})
     assert (unknown.right, unknown.answered) == (True, False)
     assert (wrong.right, wrong.answered) == (False, True)
+
+
+def test_an_answer_without_names_is_held_against_an_earlier_one() -> None:
+    """While the metadata store is away a track's id must be the one that had the name before."""
+    clips = [Clip(body, "a.flac") for body in (b"known", b"nameless", b"nameless, another")]
+    with serving(answering()) as client:
+        replies = run(url_of(client), clips, lambda caller: in_turn(caller, 1, 0.3))
+    assert [reply.right for reply in replies[:3]] == [True, True, False]
 
 
 def test_whatever_goes_wrong_is_a_reply() -> None:
