@@ -50,5 +50,12 @@ INFO: dict[str, JsonValue] = {
     "tracks": 120000,
     "segments": 51000000,
     "hours": 7250.5,
+    "answering": {
+        "min_confidence": None,
+        "hits": 100,
+        "max_searched": 600,
+        "search_params": {"ef": 200},
+        "tuned": ["search_params"],
+    },
     "limits": {"body_mib": 32, "upload_s": 900, "clip_s": 30, "timeline_body_mib": 1024, "timeline_s": 14400},
 }

@@ -72,7 +72,8 @@ def _add_search(app: FastAPI, service: VectorService, meter: Meter) -> None:
         "/v1/search",
         tags=["queries"],
         summary="Which recording are these embeddings of?",
-        description="Takes what `/v1/embed` answers, of the encoder that `/v1/info` names, up to the length of a clip.",
+        description="Takes what `/v1/embed` answers, of the encoder that `/v1/info` names, up to the length of a clip. "
+        "An unsure clip is read again at other pitches by `/v1/identify`; vectors cannot be.",
         openapi_extra={"requestBody": search_body()},
         responses=SEARCH_PROBLEMS,
     )

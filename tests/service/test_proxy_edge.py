@@ -2,7 +2,6 @@
 
 import httpx
 import pytest
-import yaml
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -77,5 +76,4 @@ def test_every_proxy_is_told_of_it() -> None:
     assert [one.cls for one in middlewares()] == [ProxyEdge]
     name = "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH"
     assert ENVIRONMENT[name] == IMPORT_PATH
-    (environment,) = yaml.safe_load_all((ROOT / "k8s/base/environment.yaml").read_text())
-    assert environment["data"][name] == IMPORT_PATH
+    assert f"{name}={IMPORT_PATH}" in (ROOT / "k8s/base/environment.env").read_text().splitlines()

@@ -29,7 +29,7 @@ def world() -> World:
 
 @pytest.fixture(scope="module")
 def client(world: World) -> Iterator[httpx.Client]:
-    with serving(world.api()) as client:
+    with serving(world.api("matching.retunings_semitones=[]")) as client:  # vectors cannot be read a second time
         yield client
 
 
