@@ -69,14 +69,19 @@ def test_the_install_steps_install(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "base")], check=True)
     variables = assignments(stage("install"), "ARG", "ENV") | {name: str(tmp_path / name.lower()) for name in PLACES}
     # Packages may come out of the cache of this machine: that they are the right ones is what their hashes are for.
-    variables |= {"UV_NO_CACHE": "0", "HOME": os.environ["HOME"], "PATH": f"{tmp_path}/base/bin:{os.environ['PATH']}"}
+    variables |= {"UV_NO_CACHE": "0", "PATH": f"{tmp_path}/base/bin:{os.environ['PATH']}"}
     for step in stage("install"):
         if step.instruction == "COPY":
             *sources, target = re.sub(r"\$\{(\w+)\}", lambda name: variables[name[1]], step.text).split()
             copy(sources, Path(target))
         if step.instruction == "RUN":
             done = subprocess.run(
-                ["sh", "-ec", step.text], env=variables, cwd=tmp_path, capture_output=True, text=True, check=False
+                ["sh", "-ec", step.text],
+                env=os.environ | variables,
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=False,
             )
             assert done.returncode == 0, f"{step.text}\n{done.stderr}"
     clean = {"PATH": variables["PATH"], "HOME": str(tmp_path), "RAY_USAGE_STATS_ENABLED": "0"}

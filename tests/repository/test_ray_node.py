@@ -37,17 +37,20 @@ class Node:
     """A head of its own on free ports, with a token as `authOptions` gives one."""
 
     def __init__(self, folder: str) -> None:
-        self.gcs, self.dashboard, self.agent = free_ports(3)
+        self.gcs, self.dashboard, self.agent, client = free_ports(4)
+        self.log = Path(folder) / "start.log"
         self.environment = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)}
         self.environment |= {"RAY_ADDRESS": f"127.0.0.1:{self.gcs}", "RAY_USAGE_STATS_ENABLED": "0"}
         (job,) = of_kind("k8s/base", "RayJob")
         given = cluster_spec(job)["headGroupSpec"]["rayStartParams"]
         ours = {"port": self.gcs, "dashboard-port": self.dashboard, "dashboard-agent-listen-port": self.agent}
+        ours |= {"ray-client-server-port": client}
         options = [f"--{name}={value}" for name, value in {**given, **ours, "temp-dir": folder}.items()]
         command = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", *options]
         environment = os.environ | self.environment
         environment.pop("RAY_ADDRESS")
-        self.process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
     def is_healthy(self, who: str) -> bool:
         port = {"agent": self.agent, "dashboard": self.dashboard}[who]
@@ -65,7 +68,7 @@ def node() -> Iterator[Node]:
         try:
             patience = time.monotonic() + START_S
             while not all(map(started.is_healthy, HEALTHY)):
-                assert started.process.poll() is None and time.monotonic() < patience, "the node does not come up"
+                assert started.process.poll() is None and time.monotonic() < patience, started.log.read_text()[-2000:]
                 time.sleep(0.5)
             yield started
         finally:
