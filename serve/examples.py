@@ -51,11 +51,11 @@ INFO: dict[str, JsonValue] = {
     "segments": 51000000,
     "hours": 7250.5,
     "answering": {
-        "min_confidence": None,
+        "min_confidence": 0.6,
         "hits": 100,
         "max_searched": 600,
         "search_params": {"ef": 200},
-        "tuned": ["search_params"],
+        "tuned": ["min_confidence", "search_params"],
     },
     "limits": {"body_mib": 32, "upload_s": 900, "clip_s": 30, "timeline_body_mib": 1024, "timeline_s": 14400},
 }
