@@ -3,7 +3,7 @@
     __main__     the process: configuration, a local Ray, signals
     app          composition: which deployment runs where, with how much
     api          HTTP: routes, bounds, answers            uploads    the request body, bounded
-    service      one request: decode → embed → recognise  gate       how many at once
+    service      one request: decode → embed → recognise  turns      how many at once, and until when  (gate)
     decoding     the processes in which the bytes of callers are parsed
     timeline_route, timelines, recording: the same for hours of sound, window by window
     listen_route, listening: the same for sound that is still coming

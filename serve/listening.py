@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Protocol
@@ -20,9 +18,9 @@ from serve.directory import nameless
 from serve.draining import Drain
 from serve.encoders import EmbedJob
 from serve.gate import Gate
-from serve.problems import DeadlineExceeded
 from serve.recogniser import Recogniser
 from serve.schema import Heard
+from serve.turns import Turns
 from serve.wire import match_of
 
 Pcm = npt.NDArray[np.int16]
@@ -59,20 +57,18 @@ class Listeners:
         bounds: BoundsConfig,
         encoder: ClipEncoder,
         serving: Callable[[], Recogniser | None],
-        gate: Gate,
-        threads: ThreadPoolExecutor,
+        turns: Turns,
         drain: Drain,
     ) -> None:
         self.drain = drain
-        self._bounds, self._encoder, self._serving = bounds, encoder, serving
-        self._gate, self._threads = gate, threads
+        self._bounds, self._encoder, self._serving, self._turns = bounds, encoder, serving, turns
         self._places = Gate(bounds.listeners, 0)
 
     @asynccontextmanager
     async def admitted(self, rate: int, evidence: bool = False) -> AsyncIterator[Listener]:
         """One caller. Raises TooManyRequests, NotReady."""
         async with self._places.admitted():
-            yield Listener(rate, self._bounds, self._encoder, self._serving(), self._gate, self._threads, evidence)
+            yield Listener(rate, self._bounds, self._encoder, self._serving(), self._turns, evidence)
 
 
 class Listener:
@@ -84,11 +80,10 @@ class Listener:
         bounds: BoundsConfig,
         encoder: ClipEncoder,
         recogniser: Recogniser | None,
-        gate: Gate,
-        threads: ThreadPoolExecutor,
+        turns: Turns,
         evidence: bool,
     ) -> None:
-        self._bounds, self._encoder, self._gate, self._threads = bounds, encoder, gate, threads
+        self._bounds, self._encoder, self._turns = bounds, encoder, turns
         self._evidence = evidence
         self._resampled = Resampler(rate)
         self._name = recogniser.generation.encoder if recogniser else None
@@ -116,17 +111,11 @@ class Listener:
 
     async def _look(self) -> Heard:
         heard_s = round(len(self._samples) / SAMPLE_RATE, 3)
-        try:
-            async with asyncio.timeout(self._bounds.deadline_s) as deadline, self._gate.admitted():
-                query = await self._encoder.embed(EmbedJob(self._samples, self._name))
-                if self._listening is None:
-                    return Heard(heard_s=heard_s, matches=[], enough=False)
-                look = partial(self._listening.hear, query)
-                found, enough = await asyncio.get_running_loop().run_in_executor(self._threads, look)
-        except TimeoutError:
-            if not deadline.expired():
-                raise
-            raise DeadlineExceeded(f"no answer within {self._bounds.deadline_s:g} s") from None
+        async with self._turns.taken():
+            query = await self._encoder.embed(EmbedJob(self._samples, self._name))
+            if self._listening is None:
+                return Heard(heard_s=heard_s, matches=[], enough=False)
+            found, enough = await self._turns.in_thread(partial(self._listening.hear, query))
         degraded = nameless(match.track for match in found)
         matches = [match_of(match, 0.0, self._evidence) for match in found]
         return Heard(heard_s=heard_s, matches=matches, enough=enough, degraded=degraded)

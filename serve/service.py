@@ -3,11 +3,10 @@
 import asyncio
 import functools
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from fractions import Fraction
 from importlib.metadata import version
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from ingest.fingerprint import Embeddings, SilentAudio
 from ingest.stores import CatalogCounts
@@ -17,20 +16,18 @@ from serve.decoding.decoders import Decoders
 from serve.directory import nameless
 from serve.draining import Drain, never
 from serve.encoders import EmbedJob, ratio_of
-from serve.gate import Gate
 from serve.generation import Generations
 from serve.listening import Listeners
-from serve.problems import DeadlineExceeded
 from serve.recogniser import STAGES, Recogniser, TrackMatch
 from serve.schema import Health, Identification, Info
 from serve.standing import DEGRADED, OK, UNREADY
 from serve.stopwatch import Stopwatch
 from serve.timelines import Timelines
 from serve.tracks import BrowsedCatalog, Tracks
+from serve.turns import Turns
 from serve.vectors import VectorDesk
 from serve.wire import answering_of, match_of, query_of
 
-T = TypeVar("T")
 Variant = tuple[float, Callable[[], Embeddings]]
 
 
@@ -68,14 +65,13 @@ class QueryService:
         self._catalog = catalog
         self._encoder = encoder
         self._generations = generations
-        self._gate = Gate(config.bounds.concurrent, config.bounds.waiting)
-        self._threads = ThreadPoolExecutor(config.bounds.concurrent, thread_name_prefix="query")
+        self._turns = Turns(config.bounds)
         self._ending = ending
         self._drain = Drain()
         self.decoders = decoders or Decoders(config.bounds)
         self.timelines = Timelines(config.bounds, encoder, generations.serving, self.decoders, self._drain)
-        self.listeners = Listeners(config.bounds, encoder, generations.serving, self._gate, self._threads, self._drain)
-        self.vectors = VectorDesk(config.bounds, encoder, generations.serving, self._gate, self._threads, self._read)
+        self.listeners = Listeners(config.bounds, encoder, generations.serving, self._turns, self._drain)
+        self.vectors = VectorDesk(config.bounds, encoder, generations.serving, self._turns, self._read)
         self._ratios = [ratio_of(semitones) for semitones in config.matching.retunings_semitones]
 
     @asynccontextmanager
@@ -93,7 +89,7 @@ class QueryService:
                 watcher.cancel()
                 with suppress(asyncio.CancelledError):
                     await watcher
-            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._turns.close()
             self.timelines.close()
             self.decoders.close()
             self._generations.close()
@@ -107,13 +103,8 @@ class QueryService:
         evidence: bool = False,
     ) -> Identification:
         """The answer to an uploaded clip. Raises what `serve.problems` makes responses of."""
-        try:
-            async with asyncio.timeout(self.bounds.deadline_s) as deadline, self._gate.admitted(self.bounds.wait_s):
-                return await self._identify(data, limit, min_confidence, start_s, evidence)
-        except TimeoutError:
-            if not deadline.expired():
-                raise
-            raise DeadlineExceeded(f"no answer within {self.bounds.deadline_s:g} s") from None
+        async with self._turns.taken(self.bounds.wait_s):
+            return await self._identify(data, limit, min_confidence, start_s, evidence)
 
     async def _identify(
         self, data: bytes, limit: int, min_confidence: float | None, start_s: float | None, evidence: bool
@@ -122,7 +113,7 @@ class QueryService:
         recogniser = self._generations.serving()
         encoder = recogniser.generation.encoder if recogniser else None
         with watch.stage("decode"):
-            clip = await self._in_thread(functools.partial(self._read, data, start_s))
+            clip = await self._turns.in_thread(functools.partial(self._read, data, start_s))
         with watch.stage("embed"):
             query = await self._encoder.embed(EmbedJob(clip.samples, encoder))
         if not query.audible.any():
@@ -130,7 +121,7 @@ class QueryService:
         found: list[TrackMatch] = []
         if recogniser:
             variants = self._variants(clip, recogniser, watch, asyncio.get_running_loop())
-            found = await self._in_thread(
+            found = await self._turns.in_thread(
                 functools.partial(
                     recogniser.recognise,
                     query,
@@ -162,9 +153,6 @@ class QueryService:
                 return asyncio.run_coroutine_threadsafe(self._encoder.embed(job), loop).result()
 
         return [(float(ratio), functools.partial(embed, ratio)) for ratio in self._ratios]
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def info(self) -> Info:
         """Raises NotReady, MetadataError."""

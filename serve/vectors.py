@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from ingest.fingerprint import EMBEDDING_HOP_S, Embeddings, SilentAudio
 from serve.clip import Clip
 from serve.config import BoundsConfig
 from serve.encoders import EmbedJob
-from serve.gate import Gate
-from serve.problems import DeadlineExceeded, OtherEncoder
+from serve.problems import OtherEncoder
 from serve.recogniser import STAGES, Recogniser, TrackMatch
 from serve.schema import Identification, Query
 from serve.stopwatch import Stopwatch
+from serve.turns import Turns
 from serve.vector_schema import Embedded, VectorEncoding, VectorQuery
 from serve.vector_wire import embeddings_of, parsed, salience_to_wire, vectors_to_wire
 from serve.wire import match_of, query_of
-
-T = TypeVar("T")
 
 
 class VectorEncoder(Protocol):
@@ -34,30 +29,29 @@ class VectorEncoder(Protocol):
 
 
 class VectorDesk:
-    """Takes its turns at the gate and in the threads of the clips."""
+    """Takes its turns among the clips."""
 
     def __init__(
         self,
         bounds: BoundsConfig,
         encoder: VectorEncoder,
         serving: Callable[[], Recogniser | None],
-        gate: Gate,
-        threads: ThreadPoolExecutor,
+        turns: Turns,
         read: Callable[[bytes, float | None], Clip],
     ) -> None:
         self._bounds, self._encoder, self._serving = bounds, encoder, serving
-        self._gate, self._threads, self._read = gate, threads, read
+        self._turns, self._read = turns, read
 
     async def embed(self, data: bytes, start_s: float | None, encoding: VectorEncoding) -> Embedded:
         """The embeddings of an upload, by the encoder of the active generation.
 
         Raises what `serve.problems` makes responses of.
         """
-        async with self._turn():
+        async with self._turns.taken(self._bounds.wait_s):
             watch = Stopwatch()
             encoder = await self._active_encoder()
             with watch.stage("decode"):
-                clip = await self._in_thread(partial(self._read, data, start_s))
+                clip = await self._turns.in_thread(partial(self._read, data, start_s))
             with watch.stage("embed"):
                 found = await self._encoder.embed(EmbedJob(clip.samples, encoder))
             return Embedded(
@@ -75,11 +69,11 @@ class VectorDesk:
 
     async def search(self, body: bytes, limit: int, min_confidence: float | None = None) -> Identification:
         """The answer to embeddings. Raises BadVectors, OtherEncoder and what `serve.problems` makes responses of."""
-        async with self._turn():
+        async with self._turns.taken(self._bounds.wait_s):
             watch = Stopwatch()
             recogniser = self._serving()
             work = partial(self._searched, body, recogniser, limit, min_confidence, watch)
-            told, found, duration_s = await self._in_thread(work)
+            told, found, duration_s = await self._turns.in_thread(work)
             return Identification(
                 query=Query(duration_s=round(duration_s, 3)),
                 matches=[match_of(match, told.start_s) for match in found],
@@ -109,20 +103,6 @@ class VectorDesk:
     async def _active_encoder(self) -> str:
         recogniser = self._serving()
         return recogniser.generation.encoder if recogniser else min(await self._encoder.checksums())
-
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        """Raises TooManyRequests, DeadlineExceeded."""
-        try:
-            async with asyncio.timeout(self._bounds.deadline_s) as deadline, self._gate.admitted(self._bounds.wait_s):
-                yield
-        except TimeoutError:
-            if not deadline.expired():
-                raise
-            raise DeadlineExceeded(f"no answer within {self._bounds.deadline_s:g} s") from None
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 
 def most_vectors(bounds: BoundsConfig) -> int:
