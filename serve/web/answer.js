@@ -28,6 +28,7 @@ export function answerTo(answer) {
   const [best, ...others] = answer.matches;
   if (!best) return [unknownCard()];
   const card = matchCard(best, clipS, used ? used.end_s - used.start_s : clipS);
+  if (answer.degraded) card.append(nameless());
   card.append(...twins(best.same_recording), small(best));
   return [card, others.length ? alsoPossible(others) : null].filter(Boolean);
 }
@@ -36,6 +37,9 @@ export const unknownCard = () => element("article", { class: "card" },
   element("h2", { class: "title" }, "Not in this catalogue"),
   element("p", { class: "soft" }, "Nothing here is surely that recording. A longer or clearer clip may tell more; " +
     "a cover or a live version is another recording."));
+
+const nameless = () =>
+  element("p", { class: "soft" }, "Names cannot be looked up at the moment; the number stays the same.");
 
 const small = (match) => element("p", { class: "soft small" }, identity(match));
 

@@ -33,7 +33,8 @@ export function pitchOf(semitones) {
   return `${Math.abs(semitones).toFixed(1)} semitones ${semitones > 0 ? "higher" : "lower"}`;
 }
 
-export const titleOf = (track) => track.title || track.uri.split("/").pop();
+// Without a title the name of the file; while names cannot be looked up, the number.
+export const titleOf = (track) => track.title || track.uri?.split("/").pop() || `Track ${track.track_id}`;
 
 // "Evening by The Harbour Band".
 export const named = (track) => (track.artist ? `${titleOf(track)} by ${track.artist}` : titleOf(track));

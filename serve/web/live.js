@@ -100,11 +100,12 @@ export class Live {
     else tell("Nothing was heard yet");
   }
 
-  conclude({ heard_s, matches }) {
+  conclude({ heard_s, matches, degraded }) {
     const [best] = matches;
     remember(`microphone, ${heard_s.toFixed(0)} s`, best);
     tell("", best ? `${named(best)}, from ${clock(best.offset_s)}` : "Not in this catalogue");
-    byId("answer").replaceChildren(...(best ? answerTo({ query: { duration_s: heard_s }, matches }) : [unknownCard()]));
+    const answer = { query: { duration_s: heard_s }, matches, degraded };
+    byId("answer").replaceChildren(...(best ? answerTo(answer) : [unknownCard()]));
   }
 
   lose() {

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocket, expect
 
+from ingest.stores import MetadataError
 from serve.access import KeyRing
 from serve.config import KeyConfig
 from serve.keys import hash_of, new_token
@@ -27,6 +28,7 @@ from tests.service.pages import (
     music_world,
     radio,
 )
+from tests.service.test_api import eventually
 from tests.service.world import World
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -219,6 +221,21 @@ def test_problems_are_told_in_words(visit: Visit, context: BrowserContext) -> No
     context.set_offline(True)
     visit.drop("text.wav", b"x")
     expect(alert).to_contain_text("unreachable")
+
+
+def test_an_answer_without_names_has_its_number(context: BrowserContext, world: World) -> None:
+    """While the metadata store is away the page tells which number the track has, and that names are missing."""
+    with serving(world.api("lookups.cache_s=0.01")) as client:
+        visit = Visit.of(context, str(client.base_url))
+        world.catalog.failure = MetadataError("away")
+        try:
+            eventually(lambda: client.get("/readyz").json()["status"] == "degraded")
+            drop_clip(visit, world)
+            expect(visit.page.locator("#answer .title")).to_have_text("Track 3")
+            expect(visit.page.locator("#answer .match")).to_contain_text("Names cannot be looked up")
+        finally:
+            world.catalog.failure = None
+        assert not visit.complaints
 
 
 def test_a_key_is_asked_for_and_used(context: BrowserContext, world: World) -> None:
