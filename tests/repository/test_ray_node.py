@@ -42,7 +42,7 @@ class Node:
         (job,) = of_kind("k8s/base", "RayJob")
         given = cluster_spec(job)["headGroupSpec"]["rayStartParams"]
         ours = {"port": self.gcs, "dashboard-port": self.dashboard, "dashboard-agent-listen-port": self.agent}
-        ours |= {"ray-client-server-port": client}
+        ours |= {"ray-client-server-port": client, "node-ip-address": "127.0.0.1"}
         options = [f"--{name}={value}" for name, value in {**given, **ours, "temp-dir": folder}.items()]
         command = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", *options]
         environment = os.environ | self.environment
