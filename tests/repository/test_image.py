@@ -15,8 +15,8 @@ from tests.repository.test_packaging import PROJECT, version_of
 
 PLACES = ("VENV", "APP", "LOCK")
 SMOKE = (
-    "import ray, torch; from ingest.fingerprint import Encoder; "
-    "import serve.app, ingest.job; print(ray.__version__, torch.__version__.split('+')[0])"
+    "import ray, torch, serve.app, ingest.job; from ingest.fingerprint.encoder import load_encoder; load_encoder(); "
+    "print(ray.__version__, torch.__version__.split('+')[0])"
 )
 
 

@@ -20,16 +20,14 @@ from tests.repository.kubernetes import cluster_spec, of_kind
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 START_S = 180.0
 HEALTHY = {"agent": "/api/local_raylet_healthz", "dashboard": "/api/gcs_healthz"}
-# Asked of the GCS as `ray` itself does, without a driver: none starts on a node that drains.
-DRAINING = """
+# Asked of the GCS without a driver: none starts on a node that drains, and an idle one is gone at once.
+TAKING_WORK = """
 import os
 from ray._private.state import GlobalState
 from ray._raylet import GcsClientOptions
 state = GlobalState()
 state._initialize_global_state(GcsClientOptions.create(os.environ["RAY_ADDRESS"], None, True, False))
-draining = state.get_draining_nodes()
-nodes = state.node_table()
-print(bool(nodes) and all(node["NodeID"] in draining or not node["Alive"] for node in nodes))
+print(sum(node["Alive"] for node in state.node_table()) - len(state.get_draining_nodes()))
 """
 
 
@@ -44,7 +42,7 @@ class Node:
         (job,) = of_kind("k8s/base", "RayJob")
         given = cluster_spec(job)["headGroupSpec"]["rayStartParams"]
         ours = {"port": self.gcs, "dashboard-port": self.dashboard, "dashboard-agent-listen-port": self.agent}
-        ours |= {"ray-client-server-port": client}
+        ours |= {"ray-client-server-port": client, "node-ip-address": "127.0.0.1"}
         options = [f"--{name}={value}" for name, value in {**given, **ours, "temp-dir": folder}.items()]
         command = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", *options]
         environment = os.environ | self.environment
@@ -86,12 +84,18 @@ def test_the_waiting_worker_hears_of_the_head(node: Node, tmp_path: Path) -> Non
     assert run(f"ray health-check --address 127.0.0.1:{node.gcs}", node.environment, tmp_path).returncode == 0
 
 
+def nodes_taking_work(node: Node, folder: Path) -> int:
+    told = run(python(TAKING_WORK), node.environment, folder)
+    assert told.returncode == 0, told.stderr
+    return int(told.stdout.split()[-1])
+
+
 def test_the_last_command_drains_the_node(node: Node, tmp_path: Path) -> None:
-    """The workers' preStop command is taken by Ray: the node that it runs on drains afterwards, or did already."""
+    """The workers' preStop command is taken by Ray: the node that it runs on takes no more work."""
     (service,) = of_kind("k8s/base", "RayService")
     pod = cluster_spec(service)["workerGroupSpecs"][0]["template"]["spec"]
     (*_, command) = pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
+    assert nodes_taking_work(node, tmp_path) == 1
     done = run(re.sub(r"sleep \d+$", "true", command), node.environment, tmp_path)
     assert done.returncode == 0, done.stderr
-    told = run(python(DRAINING), node.environment, tmp_path)
-    assert told.stdout.split()[-1:] == ["True"], told.stderr
+    assert nodes_taking_work(node, tmp_path) == 0
