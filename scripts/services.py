@@ -1,9 +1,10 @@
-"""MariaDB and Milvus for tests and trials: private instances on free ports, gone when they are left; and a browser.
+"""MariaDB and Milvus for tests and trials: private instances on free ports, gone when they are left; and other tools.
 
     python -m scripts.services          starts both, prints their addresses, ends them on Ctrl-C
 
-MariaDB is Debian's `mariadb-server`, the browser its `chromium`, each installed if missing and we are root; Milvus
-is the PyPI package `milvus`, a whole server in one process. What cannot be had is an error that names the package.
+MariaDB is Debian's `mariadb-server`, the browser its `chromium`, promtool part of its `prometheus`, each installed if
+missing and we are root; Milvus is the PyPI package `milvus`, a whole server in one process. What cannot be had is an
+error that names the package.
 """
 
 import contextlib
@@ -111,6 +112,12 @@ def find_chromium() -> str:
     """Path of the browser that the web page is tested in; as with MariaDB. Raises ServiceError."""
     (browser,) = _programs("chromium", "chromium")
     return browser
+
+
+def find_promtool() -> str:
+    """Path of what checks Prometheus' rules; as with MariaDB. Raises ServiceError."""
+    (promtool,) = _programs("prometheus", "promtool")
+    return promtool
 
 
 def _programs(package: str, *names: str) -> list[str]:

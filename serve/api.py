@@ -177,7 +177,7 @@ def add_queries(app: FastAPI, service: Service, meter: Meter) -> None:
         if catalog not in (None, service.catalog_name):
             raise UnknownCatalog(f"the catalogue {catalog!r} is not served here; {service.catalog_name!r} is")
         answer = await service.identify(clip, limit, min_confidence, start_s, evidence)
-        meter.stages(answer.timings_ms, bool(answer.matches))
+        meter.stages(answer.timings_ms, bool(answer.matches), answer.degraded)
         if answer.degraded:
             response.headers[DEGRADED_HEADER] = MetadataError.code
         return answer

@@ -30,8 +30,8 @@ class Meter(Protocol):
     def request(self, route: str, status: int, code: str, elapsed_ms: float, key: str) -> None:
         """One answered request; code is that of the problem, or `ok`; key is the name of the caller's, or empty."""
 
-    def stages(self, timings_ms: Mapping[str, float], matched: bool) -> None:
-        """One identified clip."""
+    def stages(self, timings_ms: Mapping[str, float], matched: bool, degraded: bool) -> None:
+        """One identified clip; degraded: the metadata store was away, names are missing."""
 
     def timeline(self, timings_ms: Mapping[str, float]) -> None:
         """One long recording that was followed to its end."""
@@ -46,7 +46,7 @@ class NoMeter:
     def request(self, route: str, status: int, code: str, elapsed_ms: float, key: str) -> None:
         pass
 
-    def stages(self, timings_ms: Mapping[str, float], matched: bool) -> None:
+    def stages(self, timings_ms: Mapping[str, float], matched: bool, degraded: bool) -> None:
         pass
 
     def timeline(self, timings_ms: Mapping[str, float]) -> None:

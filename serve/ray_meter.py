@@ -38,15 +38,17 @@ class RayMeter:
             tag_keys=("stage", "of"),  # type: ignore[arg-type]
         )
         self._clips = Counter(
-            "refrain_clips", description="Clips identified, by whether anything matched.", tag_keys=("matched",)
+            "refrain_clips",
+            description="Clips identified, by whether anything matched, and whether names were to be had.",
+            tag_keys=("matched", "degraded"),  # type: ignore[arg-type]
         )
 
     def request(self, route: str, status: int, code: str, elapsed_ms: float, key: str) -> None:
         self._requests.inc(1, tags={"route": route, "status": str(status), "code": code, "key": key})
         self._request_ms.observe(elapsed_ms, tags={"route": route})
 
-    def stages(self, timings_ms: Mapping[str, float], matched: bool) -> None:
-        self._clips.inc(1, tags={"matched": str(matched).lower()})
+    def stages(self, timings_ms: Mapping[str, float], matched: bool, degraded: bool) -> None:
+        self._clips.inc(1, tags={"matched": str(matched).lower(), "degraded": str(degraded).lower()})
         self._spent(timings_ms, "clip")
 
     def timeline(self, timings_ms: Mapping[str, float]) -> None:

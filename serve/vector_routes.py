@@ -84,7 +84,7 @@ def _add_search(app: FastAPI, service: VectorService, meter: Meter) -> None:
         if catalog not in (None, service.catalog_name):
             raise UnknownCatalog(f"the catalogue {catalog!r} is not served here; {service.catalog_name!r} is")
         answer = await service.vectors.search(body, limit, min_confidence)
-        meter.stages(answer.timings_ms, bool(answer.matches))
+        meter.stages(answer.timings_ms, bool(answer.matches), answer.degraded)
         return answer
 
 

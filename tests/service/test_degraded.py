@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from websockets.sync.client import connect
 from ingest.stores import MetadataError, VectorsConfig, VectorStoreError, open_vectors
 from ingest.stores.lite_server import LiteServer
 from serve.guarded import GuardedVectors
+from serve.meter import NoMeter
 from serve.standing import OK, Standing
 from tests.service.live import serving
 from tests.service.sounds import wav
@@ -19,6 +21,16 @@ from tests.service.test_listen import pcm
 from tests.service.world import World, noisy
 from tests.stores.lite import kill_server
 from tests.stores.rows import random_peaks
+
+
+class ClipMeter(NoMeter):
+    """Keeps of each clip whether it was answered without names."""
+
+    def __init__(self) -> None:
+        self.degraded: list[bool] = []
+
+    def stages(self, timings_ms: Mapping[str, float], matched: bool, degraded: bool) -> None:
+        self.degraded.append(degraded)
 
 
 @pytest.fixture
@@ -48,6 +60,17 @@ def test_without_the_metadata_store_answers_come_without_names(world: World, cli
         world.catalog.failure = None
         eventually(lambda: client.get("/readyz").json()["status"] == "ok")
         assert client.post("/v1/identify", content=clip).json()["matches"] == whole["matches"]
+
+
+def test_answers_without_names_are_counted(world: World, clip: bytes) -> None:
+    """Clips that are answered while the metadata store is away are counted apart from whole answers."""
+    meter = ClipMeter()
+    with serving(world.api("lookups.cache_s=0.01", meter=meter)) as client:
+        client.post("/v1/identify", content=clip)
+        world.catalog.failure = MetadataError("MySQL at db:3306 does not answer")
+        eventually(lambda: client.get("/readyz").json()["status"] == "degraded")
+        client.post("/v1/identify", content=clip)
+    assert meter.degraded == [False, True]
 
 
 def test_a_caller_who_is_heard_live_is_told_without_names(world: World) -> None:

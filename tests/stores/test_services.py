@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from scripts.services import ServiceError, find_chromium, find_mariadb, free_ports, milvus
+from scripts.services import ServiceError, find_chromium, find_mariadb, find_promtool, free_ports, milvus
 
 
-@pytest.mark.parametrize(("find", "package"), [(find_mariadb, "mariadb-server"), (find_chromium, "chromium")])
+@pytest.mark.parametrize(
+    ("find", "package"),
+    [(find_mariadb, "mariadb-server"), (find_chromium, "chromium"), (find_promtool, "prometheus")],
+)
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, find: Callable[[], object], package: str) -> None:
     """Without the programs and without a way to install them the error names Debian's package."""
     monkeypatch.setenv("PATH", "")
