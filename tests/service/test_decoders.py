@@ -268,7 +268,7 @@ def test_the_service_goes_on() -> None:
         def request(self, route: str, status: int, code: str, elapsed_ms: float, key: str) -> None:
             counted.append(code)
 
-        def stages(self, timings_ms: object, matched: bool) -> None: ...
+        def stages(self, timings_ms: object, matched: bool, degraded: bool) -> None: ...
 
         def page(self) -> str:
             return ""
