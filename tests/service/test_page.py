@@ -126,24 +126,30 @@ def test_the_microphone_is_heard_live(page: Page) -> None:
 
 def test_listening_starts_with_what_was_just_heard(page: Page) -> None:
     """The second time the first message holds the seconds before; switched off, the microphone is closed."""
-    first_bytes: list[int] = []
+    first_bytes: list[int] = []  # of each conversation
 
     def watch(socket: WebSocket) -> None:
-        sizes: list[int] = []
-        socket.on("framesent", lambda frame: (sizes.append(len(frame)), first_bytes.append(sizes[0])))
+        sent: list[int] = []
+        first_bytes.append(0)
+        number = len(first_bytes) - 1
+        socket.on("framesent", lambda frame: (sent.append(len(frame)), first_bytes.__setitem__(number, sent[0])))
+
+    def listened(times: int) -> None:
+        while len(first_bytes) < times or not first_bytes[-1]:
+            page.wait_for_timeout(50)
 
     page.on("websocket", watch)
     button = page.locator("#listen-button")
     button.click()
+    listened(1)
     expect(page.locator("#listen-clock")).not_to_have_text("0 s")
     button.click()
     page.wait_for_timeout(3_000)
     button.click()
-    expect(page.locator("#listen-state")).to_contain_text("a few seconds ago")
+    listened(2)
     answered(page, LISTENED)
     button.click()
-    assert first_bytes[0] < MICROPHONE_RATE * 2 * 1.0
-    assert first_bytes[-1] > MICROPHONE_RATE * 2 * 2.0
+    assert first_bytes[1] > first_bytes[0] + MICROPHONE_RATE * 2 * 2.0
     page.get_by_label("Keep the last 5 seconds").uncheck()
     expect(page.locator("#sound")).to_be_hidden()
 
