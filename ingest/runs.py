@@ -12,13 +12,11 @@ report.txt, report.html   the record for people (`ingest.report`)
 import csv
 import json
 import os
-import secrets
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
-from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import node, python_version
@@ -31,7 +29,7 @@ from ingest.config import IngestConfig
 from ingest.errors import InfrastructureError
 from ingest.flow import shares
 from ingest.rows import write_manifest
-from ingest.stores import Work
+from ingest.stores import Work, new_run_id
 from ingest.stores.files import StoredFiles
 
 State = Literal["running", "done", "failed", "stopped", "interrupted"]
@@ -151,8 +149,7 @@ class Run:
     def start(cls, home: Path | str, config: IngestConfig) -> "Run":
         """A new directory under `home/runs`, with the configuration and a record that says `running`."""
         started = time.time()
-        stamp = datetime.fromtimestamp(started, UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]
-        run_id = f"{stamp}Z-{secrets.token_hex(3)}"
+        run_id = new_run_id(started)
         record = RunRecord(
             run_id=run_id,
             catalog=config.catalog.name,

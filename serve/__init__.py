@@ -16,5 +16,5 @@
     proxy_edge   the same for what Ray's proxy says by itself
     client       the caller's side                        web/       the page at /
 
-Nothing but app, embedder, meter, noop and __main__ knows that Ray is there.
+Nothing but app, embedder, local_ray, noop, __main__ and what is called ray_… knows that Ray is there.
 """

@@ -18,15 +18,16 @@ from serve.edge import Edge
 from serve.listen_route import add_listen
 from serve.listening import Listeners
 from serve.meter import Meter, NoMeter
-from serve.problems import UnknownCatalog, documented, install
+from serve.problems import documented, install
 from serve.schema import Health, Identification, Info
 from serve.standing import OK, UNREADY
 from serve.timeline_route import add_timeline
 from serve.timelines import Timelines
 from serve.track_routes import TrackDesk, add_tracks
 from serve.uploads import read_clip
-from serve.vector_routes import MAX_MATCHES, add_vectors
+from serve.vector_routes import add_vectors
 from serve.vectors import VectorDesk
+from serve.wishes import CatalogName, Limit, MinConfidence, check_catalog
 
 WEB = Path(__file__).with_name("web")
 DEGRADED_HEADER = "Refrain-Degraded"  # what is away, for whoever does not read the body
@@ -157,25 +158,19 @@ def add_queries(app: FastAPI, service: Service, meter: Meter) -> None:
     async def identify(
         request: Request,
         response: Response,
-        limit: Annotated[int, Query(ge=1, le=MAX_MATCHES, description="Matches to answer, at most.")] = 5,
-        min_confidence: Annotated[
-            float | None,
-            Query(ge=0, le=1, description="Answer from this confidence on, in place of the catalogue's own threshold."),
-        ] = None,
+        limit: Limit = 5,
+        min_confidence: MinConfidence = None,
         start_s: Annotated[
             float | None,
             Query(ge=0, le=1e6, description="Match from here on, in place of the loudest stretch of a long upload."),
         ] = None,
-        catalog: Annotated[
-            str | None, Query(description="The catalogue to ask; another than is served is a 404.")
-        ] = None,
+        catalog: CatalogName = None,
         evidence: Annotated[
             bool, Query(description="Tell with each match which moments of clip and track met, and how alike they are.")
         ] = False,
     ) -> Identification:
         clip = await read_clip(request, service.bounds)
-        if catalog not in (None, service.catalog_name):
-            raise UnknownCatalog(f"the catalogue {catalog!r} is not served here; {service.catalog_name!r} is")
+        check_catalog(catalog, service.catalog_name)
         answer = await service.identify(clip, limit, min_confidence, start_s, evidence)
         meter.stages(answer.timings_ms, bool(answer.matches), answer.degraded)
         if answer.degraded:

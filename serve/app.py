@@ -70,27 +70,25 @@ def application(config: ServeConfig) -> Application:
     """The application to hand to `serve.run`."""
     bounds, resources = config.bounds, config.resources
     at_once = bounds.concurrent + bounds.waiting
+    common: dict[str, Any] = {
+        "max_queued_requests": at_once,
+        "backpressure_config": BACKPRESSURE,
+        "graceful_shutdown_timeout_s": bounds.drain_s,
+        "graceful_shutdown_wait_loop_s": WAIT_LOOP_S,
+        "max_constructor_retry_count": 3,
+        "max_surge_percent": SURGE_PERCENT,
+    }
     encoder = ENCODER.options(
         **scaled(resources.embed_replicas, resources.embed_max_replicas, resources.embed_target, resources),
         ray_actor_options={"num_cpus": resources.embed_cpus, "num_gpus": resources.embed_gpus},
         # The API's gates bound what arrives; Serve wants no less here than the size of a batch.
         max_ongoing_requests=max(at_once, resources.batch_embeddings),
-        max_queued_requests=at_once,
-        backpressure_config=BACKPRESSURE,
-        graceful_shutdown_timeout_s=bounds.drain_s,
-        graceful_shutdown_wait_loop_s=WAIT_LOOP_S,
-        max_constructor_retry_count=3,
-        max_surge_percent=SURGE_PERCENT,
+        **common,
     ).bind([config.encoder.weights], resources)
     app: Application = API.options(
         **scaled(resources.api_replicas, resources.api_max_replicas, resources.api_target, resources),
         ray_actor_options={"num_cpus": resources.api_cpus},
         max_ongoing_requests=at_once + SIDE_REQUESTS,
-        max_queued_requests=at_once,
-        backpressure_config=BACKPRESSURE,
-        graceful_shutdown_timeout_s=bounds.drain_s,
-        graceful_shutdown_wait_loop_s=WAIT_LOOP_S,
-        max_constructor_retry_count=3,
-        max_surge_percent=SURGE_PERCENT,
+        **common,
     ).bind(config, encoder)
     return app

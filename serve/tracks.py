@@ -1,13 +1,12 @@
 """What the service does with single tracks: tell of them, list them, and take one out of the catalogue."""
 
 import asyncio
-import secrets
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from ingest.stores import Track
+from ingest.stores import Track, new_run_id
 from ingest.stores.removal import RemovableTracks, drop_removed
 from serve.generation import Generations
 from serve.problems import UnknownTrack
@@ -87,7 +86,7 @@ class Tracks:
 @contextmanager
 def recorded(catalog: BrowsedCatalog, deleted: int) -> Iterator[None]:
     """A deletion stands among the runs of the catalogue, as one of a job does, however it ends."""
-    run_id = f"{datetime.now(UTC).strftime('%Y%m%dT%H%M%S.%f')[:-3]}Z-{secrets.token_hex(3)}"
+    run_id = new_run_id(time.time())
     catalog.start_run(run_id, "delete")
     state = "failed"
     try:

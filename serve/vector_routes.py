@@ -6,13 +6,13 @@ from fastapi import FastAPI, Query, Request
 
 from serve.config import BoundsConfig
 from serve.meter import Meter
-from serve.problems import UnknownCatalog, documented
+from serve.problems import documented
 from serve.schema import Identification
 from serve.uploads import read_clip, read_whole
 from serve.vector_schema import Embedded, VectorEncoding, VectorQuery
 from serve.vectors import VectorDesk
+from serve.wishes import CatalogName, Limit, MinConfidence, check_catalog
 
-MAX_MATCHES = 50
 COMPONENTS = "#/components/schemas/{model}"
 
 StartS = Annotated[
@@ -20,12 +20,6 @@ StartS = Annotated[
     Query(ge=0, le=1e6, description="Embed from here on, in place of the loudest stretch of a long upload."),
 ]
 Encoding = Annotated[VectorEncoding, Query(description="How the vectors are written.")]
-Limit = Annotated[int, Query(ge=1, le=MAX_MATCHES, description="Matches to answer, at most.")]
-MinConfidence = Annotated[
-    float | None,
-    Query(ge=0, le=1, description="Answer from this confidence on, in place of the catalogue's own threshold."),
-]
-CatalogName = Annotated[str | None, Query(description="The catalogue to ask; another than is served is a 404.")]
 
 SEARCH_PROBLEMS = documented(
     s400="`empty_body`",
@@ -81,8 +75,7 @@ def _add_search(app: FastAPI, service: VectorService, meter: Meter) -> None:
         request: Request, limit: Limit = 5, min_confidence: MinConfidence = None, catalog: CatalogName = None
     ) -> Identification:
         body = await read_whole(request, service.bounds)
-        if catalog not in (None, service.catalog_name):
-            raise UnknownCatalog(f"the catalogue {catalog!r} is not served here; {service.catalog_name!r} is")
+        check_catalog(catalog, service.catalog_name)
         answer = await service.vectors.search(body, limit, min_confidence)
         meter.stages(answer.timings_ms, bool(answer.matches), answer.degraded)
         return answer

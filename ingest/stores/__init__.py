@@ -36,6 +36,7 @@ from ingest.stores.records import (
     SourceFile,
     Track,
     Work,
+    new_run_id,
 )
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ __all__ = [
     "Vectors",
     "VectorsConfig",
     "Work",
+    "new_run_id",
     "open_lake",
     "open_metadata",
     "open_vectors",

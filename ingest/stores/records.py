@@ -1,6 +1,8 @@
 """The rows that cross the border of the metadata store."""
 
+import secrets
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -174,3 +176,9 @@ class Run:
     started_at: float
     ended_at: float | None
     counts: dict[str, Any]
+
+
+def new_run_id(started_at: float) -> str:
+    """An id for a run that began then, in seconds since 1970; ids sort by their beginning."""
+    stamp = datetime.fromtimestamp(started_at, UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]
+    return f"{stamp}Z-{secrets.token_hex(3)}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, WebSocket, sync_playwright
 from scipy.signal import resample_poly
 
 from ingest.fingerprint import EMBEDDING_DIM, Embedder
@@ -36,6 +36,12 @@ DROP = """([name, text]) => {
 REFUSE_MICROPHONE = """() => {
     navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("no", "NotAllowedError"); };
 }"""
+KEEP_STATES = """() => {
+    const state = document.querySelector("#listen-state");
+    window.told = [];
+    const keep = () => window.told.push(state.textContent);
+    new MutationObserver(keep).observe(state, { childList: true, characterData: true, subtree: true });
+}"""  # every text of the state, also one that an answer replaces at once
 CONTRASTS = """() => {
     const paint = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
     const over = (colours) => {
@@ -147,6 +153,29 @@ class Visit:
     def drop(self, name: str, data: bytes) -> None:
         """Lets go of a file over the page."""
         self.page.evaluate(DROP, [name, base64.b64encode(data).decode()])
+
+
+class Conversations:
+    """The live conversations of a page, and how long the first message of each was."""
+
+    def __init__(self, page: Page) -> None:
+        self.first_bytes: list[int] = []
+        self._page = page
+        page.on("websocket", self._watch)
+
+    def _watch(self, socket: WebSocket) -> None:
+        number = len(self.first_bytes)
+        self.first_bytes.append(0)
+
+        def sent(frame: bytes | str) -> None:
+            self.first_bytes[number] = self.first_bytes[number] or len(frame)
+
+        socket.on("framesent", sent)
+
+    def wait_for(self, number: int) -> None:
+        """Until something was sent in this conversation."""
+        while len(self.first_bytes) < number or not self.first_bytes[number - 1]:
+            self._page.wait_for_timeout(50)
 
 
 def drop_clip(visit: Visit, world: World, number: int = 3, condition: str = "speed 1.05") -> None:

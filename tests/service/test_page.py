@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, WebSocket, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from ingest.stores import MetadataError
 from serve.access import KeyRing
@@ -15,10 +15,12 @@ from serve.keys import hash_of, new_token
 from tests.service.live import serving
 from tests.service.pages import (
     HEARD,
+    KEEP_STATES,
     LISTENED,
     MICROPHONE_RATE,
     REFUSE_MICROPHONE,
     SONGS,
+    Conversations,
     Visit,
     browsing,
     check_readable,
@@ -126,30 +128,22 @@ def test_the_microphone_is_heard_live(page: Page) -> None:
 
 def test_listening_starts_with_what_was_just_heard(page: Page) -> None:
     """The second time the first message holds the seconds before; switched off, the microphone is closed."""
-    first_bytes: list[int] = []  # of each conversation
-
-    def watch(socket: WebSocket) -> None:
-        sent: list[int] = []
-        first_bytes.append(0)
-        number = len(first_bytes) - 1
-        socket.on("framesent", lambda frame: (sent.append(len(frame)), first_bytes.__setitem__(number, sent[0])))
-
-    def listened(times: int) -> None:
-        while len(first_bytes) < times or not first_bytes[-1]:
-            page.wait_for_timeout(50)
-
-    page.on("websocket", watch)
+    conversations = Conversations(page)
     button = page.locator("#listen-button")
     button.click()
-    listened(1)
+    conversations.wait_for(1)
     expect(page.locator("#listen-clock")).not_to_have_text("0 s")
     button.click()
     page.wait_for_timeout(3_000)
+    page.evaluate(KEEP_STATES)
     button.click()
-    listened(2)
+    conversations.wait_for(2)
     answered(page, LISTENED)
     button.click()
-    assert first_bytes[1] > first_bytes[0] + MICROPHONE_RATE * 2 * 2.0
+    assert [told for told in page.evaluate("window.told") if "a few seconds ago" in told]
+    first, second = conversations.first_bytes
+    assert first < MICROPHONE_RATE * 2 * 1.0
+    assert second > first + MICROPHONE_RATE * 2 * 2.0
     page.get_by_label("Keep the last 5 seconds").uncheck()
     expect(page.locator("#sound")).to_be_hidden()
 

@@ -13,8 +13,9 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Text,
-    inspect,
 )
+
+from ingest.stores.migrations.resumable import add_column, add_index
 
 revision = "0002"
 down_revision = "0001"
@@ -23,22 +24,11 @@ MYSQL: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "
 
 
 def upgrade() -> None:
-    _add("recordings", Column("content_hash", String(32)))
-    _index("recordings_content", "recordings", ["catalog_id", "content_hash"])
-    _add("loads", Column("stale", Boolean(create_constraint=False)))
+    add_column("recordings", Column("content_hash", String(32)))
+    add_index("recordings_content", "recordings", ["catalog_id", "content_hash"])
+    add_column("loads", Column("stale", Boolean(create_constraint=False)))
     _create_imports()
     _create_listed()
-
-
-def _add(table: str, column: Column[Any]) -> None:
-    """MySQL commits each statement: one that was cut off between two goes on here."""
-    if column.name not in {known["name"] for known in inspect(op.get_bind()).get_columns(table)}:
-        op.add_column(table, column)
-
-
-def _index(name: str, table: str, columns: list[str]) -> None:
-    if name not in {known["name"] for known in inspect(op.get_bind()).get_indexes(table)}:
-        op.create_index(name, table, columns)
 
 
 def _create_imports() -> None:
