@@ -12,6 +12,8 @@ STAMP := $(VENV)/installed
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 PYTEST := $(BIN)/python -m pytest --durations=20
+# Two processes, each with one module after the other.
+BESIDE := --numprocesses=2 --dist=loadfile
 
 .PHONY: help setup demo test test-long check format bench lock clean distclean
 
@@ -24,8 +26,8 @@ demo: setup  ## compose a small catalogue, ingest it, serve it and recognise spo
 	$(BIN)/python -m scripts.demo
 
 test: setup  ## unit tests, then integration tests on real services
-	$(PYTEST) -m "not integration and not long"
-	$(PYTEST) -m "integration and not long"
+	$(PYTEST) $(BESIDE) -m "not integration and not long"
+	$(PYTEST) $(BESIDE) -m "integration and not long"
 
 test-long: setup  ## the full matrices, fuzzing and soak
 	$(PYTEST) -m long
