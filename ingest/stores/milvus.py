@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +22,8 @@ VECTOR_FIELD = "vector"
 MESSAGE_LIMIT = 300  # characters
 STILL_S = 3_600.0  # without change, until what a server works on is given up
 POLL_S = 0.5
+
+Method = str | Callable[..., Any]
 
 _FAILURES = (MilvusException, grpc.RpcError)
 
@@ -47,8 +50,8 @@ class MilvusConnection:
             self._leave()
             raise
 
-    def ask(self, method: str, *arguments: Any, loaded: str | None = None, **options: Any) -> Any:
-        """What the client's method returns; `loaded` names a collection to be loaded before.
+    def ask(self, method: Method, *arguments: Any, loaded: str | None = None, **options: Any) -> Any:
+        """What the client's method, or a function of the client, returns; `loaded` names what is to be loaded before.
 
         Asks a second time if the home's server was replaced meanwhile. Raises VectorStoreError.
         """
@@ -87,13 +90,14 @@ class MilvusConnection:
         told = self.ask("get_load_state", collection)
         return "" if told["state"] == LoadState.Loaded else str(told)
 
-    def _ask_once(self, method: str, arguments: Any, options: dict[str, Any], loaded: str | None) -> Any:
+    def _ask_once(self, method: Method, arguments: Any, options: dict[str, Any], loaded: str | None) -> Any:
         client = self._follow()
         if loaded is not None and loaded not in self._loaded:
             client.load_collection(loaded, **self._limits)
             index = client.describe_index(loaded, VECTOR_FIELD, **self._limits)
             self._loaded[loaded] = str(index["index_type"]) if index else ""
-        return getattr(client, method)(*arguments, **(self._limits | options))
+        call = getattr(client, method) if isinstance(method, str) else partial(method, client)
+        return call(*arguments, **(self._limits | options))
 
     def _follow(self) -> MilvusClient:
         """The client, of the server that lives now."""
@@ -124,8 +128,9 @@ class MilvusConnection:
         if self._lite is not None:
             self._lite.close()
 
-    def _error(self, method: str, error: Exception) -> VectorStoreError:
-        return told_error(self.name, method.replace("_", " "), error, self._config.token)
+    def _error(self, method: Method, error: Exception) -> VectorStoreError:
+        name = method if isinstance(method, str) else method.__name__
+        return told_error(self.name, name.replace("_", " "), error, self._config.token)
 
 
 def settle(what: str, left: Callable[[], object]) -> None:

@@ -4,7 +4,7 @@ Letters: Q queries, k hits a query, N vectors, M keys asked for, D dimensions, P
 `ingest.fingerprint.grid.vector_key`; vectors have unit length, so the inner product is the cosine.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +16,7 @@ from pymilvus import DataType, MilvusClient
 from ingest.errors import ConfigurationError, VectorStoreError
 from ingest.fingerprint.grid import vector_key
 from ingest.fingerprint.peaks import PEAKS_A_SEGMENT, peaks_from_text, peaks_to_text
+from ingest.stores import columns
 from ingest.stores.config import VectorsConfig
 from ingest.stores.milvus import VECTOR_FIELD, MilvusConnection, settle
 
@@ -67,6 +68,15 @@ class StoredRows:
     keys: Keys
     vectors: Floats
     peaks: Peaks
+
+    @classmethod
+    def joined(cls, parts: Iterable[Self]) -> Self:
+        """Those of all parts, one after the other."""
+        some = [part for part in parts if len(part.keys)]
+        if not some:
+            return cls(np.empty(0, np.int64), np.empty((0, 0), np.float32), np.empty((0, PEAKS_A_SEGMENT), np.uint16))
+        keys, vectors, peaks = zip(*((part.keys, part.vectors, part.peaks) for part in some), strict=True)
+        return cls(np.concatenate(keys), np.concatenate(vectors), np.concatenate(peaks))
 
 
 class Vectors:
@@ -155,42 +165,25 @@ class Vectors:
 
         Shape: queries [Q, D]. `strong` sees everything written before, at the price of a slower answer.
         """
-        hits = SearchHits(
-            keys=np.full((len(queries), k), -1, np.int64), scores=np.full((len(queries), k), -1.0, np.float32)
-        )
         if len(queries) == 0:
-            return hits
-        answers = self._ask(
-            "search",
+            return SearchHits(np.empty((0, k), np.int64), np.empty((0, k), np.float32))
+        keys, scores = self._ask(
+            columns.search,
             collection,
+            queries,
+            k,
             loaded=collection,
-            data=list(np.asarray(queries, np.float32)),
-            anns_field=VECTOR_FIELD,
-            limit=k,
-            search_params={"metric_type": METRIC, "params": self._search_params(collection, k)},
-            consistency_level=self._consistency(strong),
+            field=VECTOR_FIELD,
+            params={"metric_type": METRIC, "params": self._search_params(collection, k)},
+            consistency=self._consistency(strong),
         )
-        for row, answer in enumerate(answers):
-            hits.keys[row, : len(answer)] = answer.ids  # columns: going through the hits takes as long again
-            hits.scores[row, : len(answer)] = answer.distances
-        return hits
+        return SearchHits(keys, scores)
 
     def fetch(self, collection: str, keys: Keys, *, strong: bool = False) -> StoredRows:
         """Those of the keys [M] that are stored, with their vectors and peaks."""
-        wanted = np.unique(keys).tolist()
-        found: dict[int, Any] = {}
-        for start in range(0, len(wanted), FETCH_KEYS):
-            rows = self._ask(
-                "get",
-                collection,
-                loaded=collection,
-                ids=wanted[start : start + FETCH_KEYS],
-                output_fields=[KEY_FIELD, VECTOR_FIELD, PEAKS_FIELD],
-                consistency_level=self._consistency(strong),
-                strict_float32=True,  # vectors as arrays, not as lists of numbers
-            )
-            found.update((row[KEY_FIELD], row) for row in rows)
-        return self._stored_rows([found[key] for key in sorted(found)])
+        wanted = np.unique(keys)
+        requests = [wanted[start : start + FETCH_KEYS] for start in range(0, len(wanted), FETCH_KEYS)]
+        return StoredRows.joined([self._fetched(collection, request, strong) for request in requests])
 
     def count(self, collection: str) -> int:
         """Vectors stored, strongly consistent."""
@@ -248,16 +241,24 @@ class Vectors:
         told = self._ask("describe_index", collection, VECTOR_FIELD)
         return str(told) if told.get("pending_index_rows") else ""
 
-    def _stored_rows(self, rows: Sequence[dict[str, Any]]) -> StoredRows:
-        if not rows:
-            no_peaks = np.empty((0, PEAKS_A_SEGMENT), np.uint16)
-            return StoredRows(np.empty(0, np.int64), np.empty((0, 0), np.float32), no_peaks)
+    def _fetched(self, collection: str, keys: Keys, strong: bool) -> StoredRows:
+        """Those of one request, each once."""
+        found = self._ask(
+            columns.rows,
+            collection,
+            f"{KEY_FIELD} in {keys.tolist()}",
+            (KEY_FIELD, VECTOR_FIELD, PEAKS_FIELD),
+            loaded=collection,
+            consistency=self._consistency(strong),
+        )
+        stored, first = np.unique(found.get(KEY_FIELD, []), return_index=True)
+        if not len(stored):
+            return StoredRows.joined([])
         try:
-            peaks = peaks_from_text([row[PEAKS_FIELD] for row in rows])
+            peaks = peaks_from_text(found[PEAKS_FIELD])
         except ValueError as error:
             raise VectorStoreError(f"{self._connection.name}: get: {error}") from error
-        keys = np.array([row[KEY_FIELD] for row in rows], np.int64)
-        return StoredRows(keys, np.array([row[VECTOR_FIELD] for row in rows], np.float32), peaks)
+        return StoredRows(stored, found[VECTOR_FIELD][first], peaks[first])
 
     def _consistency(self, strong: bool) -> str:
         return "Strong" if strong else self._config.consistency

@@ -20,7 +20,7 @@ from scripts.load.options import LoadConfig, read_options
 from scripts.load.parts import FIRST_SHARE, Site, at_half, highest, overloaded
 from scripts.load.report import Found, lines
 from scripts.load.stack import NOOP, running, servers
-from scripts.load.trials import Trial, idle
+from scripts.load.trials import Trial, idle, settle
 
 WARM_UP_S = 5.0
 
@@ -50,6 +50,7 @@ def measure(arguments: Sequence[str]) -> None:
 def _of_service(config: LoadConfig, folder: Path, options: Sequence[str], clips: list[Clip]) -> Found:
     with running(folder, options) as url:
         site = Site(config, url, clips)
+        settle()
         site.in_turn(1, WARM_UP_S)
         quiet = idle(config.idle_s)
         callers = {number: site.in_turn(number, config.rate_s) for number in config.callers}

@@ -14,11 +14,12 @@ from serve.process_tree import Process, below, read_process
 
 CALLERS = "callers"  # this process
 RAY = "rest of Ray"
+MILVUS = "Milvus"
 TITLES = {  # what a command line holds, as Ray titles its workers
     "ServeReplica:refrain:api": "API",
     "ServeReplica:refrain:encoder": "encoder",
     "ProxyActor": "proxy",
-    "milvus": "Milvus",
+    "milvus": MILVUS,
     "mariadbd": "MariaDB",
     "serve": RAY,
     "serve.noop": RAY,

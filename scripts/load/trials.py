@@ -10,10 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.load.roles import CALLERS, Use, spent, used
+from ingest.errors import InfrastructureError
+from scripts.load.roles import CALLERS, MILVUS, Use, spent, used
 from scripts.load.traffic import Reply
 
 LOOK_S = 5.0
+SETTLE_LOOK_S, SETTLE_LIMIT_S = 10.0, 3_600.0
+AT_REST = 0.15  # cores
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,18 @@ def measured(rate: float, work: Callable[[], list[Reply]]) -> Trial:
     replies = work()
     wall_s = time.monotonic() - started
     return Trial(rate, replies, wall_s, spent(before, used()), machine_cpu_s() - all_before_s)
+
+
+def settle(busy: Callable[[], float] | None = None, limit_s: float = SETTLE_LIMIT_S) -> None:
+    """Wait until Milvus rests: it merges and indexes what it was filled with long after it is asked for.
+
+    `busy` looks how many cores it uses. Raises InfrastructureError when that is too many for `limit_s`.
+    """
+    deadline = time.monotonic() + limit_s
+    look = busy or (lambda: idle(SETTLE_LOOK_S).cores(MILVUS))
+    while (cores := look()) > AT_REST:
+        if time.monotonic() > deadline:
+            raise InfrastructureError(f"Milvus, asked nothing, still uses {cores:.2f} cores after {limit_s:g} s")
 
 
 def idle(seconds: float) -> Trial:

@@ -9,6 +9,7 @@ Letters: C lines, M stored segments of a line, P peaks of a line, H moves, K shi
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from ingest.fingerprint.grid import SEGMENT_HOP_S
 from ingest.fingerprint.peaks import NO_PEAK, STEP, Salience, split_peaks
@@ -65,11 +66,12 @@ def listen(
     inside = stars.present[..., None] & (at >= 0) & (at < frames)
     width = bands + 2 * reach
     # A frame of silence at the end stands for all that lies outside the clip, `reach` silent bands on either side.
-    at = np.where(inside, at, frames) * width + stars.bands[..., None] + reach
+    at = np.where(inside, at, frames) * width + stars.bands[..., None]
     heard = np.zeros((frames + 1, width), np.int16)
     heard[:frames, reach : reach + bands] = np.clip(salience.own(), round(LEAST / STEP), round(MOST / STEP))
 
-    totals = np.stack([np.take(heard.ravel(), at + shift).sum(axis=1) for shift in shifts], axis=-1)  # [C, H, K]
+    shifted = sliding_window_view(heard.ravel(), len(shifts))[at]  # [C, P, H, K]
+    totals = shifted.sum(axis=1, dtype=np.int32)
     counts = inside.sum(axis=1)  # [C, H]
     agreement = totals * STEP / (counts[..., None] + settings.prior_peaks)
     semitones = (shifts / max(salience.semitone_bands, 1e-6)).astype(np.float32)

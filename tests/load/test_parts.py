@@ -11,7 +11,7 @@ from scripts.load.filling import simulated_sizes
 from scripts.load.parts import highest
 from scripts.load.roles import CALLERS, RAY, Use, spent, used
 from scripts.load.traffic import Reply
-from scripts.load.trials import Trial, held_by, looking
+from scripts.load.trials import Trial, held_by, looking, settle
 
 HELP = "highest rate"
 
@@ -42,6 +42,15 @@ def test_a_service_that_answers_nothing_in_time_has_no_highest_rate() -> None:
     _, attempt = bearing(0.01)
     with pytest.raises(InfrastructureError, match="within 1000 ms"):
         highest(attempt, 5.0, precision=0.05, max_p99_ms=1_000.0)  # type: ignore[arg-type]
+
+
+def test_a_server_at_work_is_waited_for() -> None:
+    """Until it rests; one that never does is an error."""
+    looks = [1.9, 0.4, 0.1, 0.0]
+    settle(lambda: looks.pop(0))
+    assert looks == [0.0]
+    with pytest.raises(InfrastructureError, match=r"still uses 1\.00 cores"):
+        settle(lambda: 1.0, limit_s=0.01)
 
 
 def test_processes_are_told_apart_by_their_command_lines() -> None:
