@@ -9,13 +9,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ingest.stores import Generation, InfrastructureError
+from ingest.fingerprint import RefrainError
+from ingest.stores import Generation, InfrastructureError, MetadataError, VectorStoreError
 from ingest.stores.removal import RemovableVectors
 from serve.config import HealthConfig, LookupConfig
 from serve.directory import Directory, PublishingCatalog
 from serve.guarded import GuardedVectors
 from serve.matching import MatcherSettings
-from serve.problems import NotReady, Overloaded, ServiceError
+from serve.problems import EncoderAway, NotReady, Overloaded, ServiceError
 from serve.recogniser import Recogniser, VectorSearch
 from serve.standing import OK, Standing
 from serve.tuning import Tuning
@@ -83,6 +84,7 @@ class Generations:
         self._recogniser: Recogniser | None = None
         self._stale = False  # the vector store was away: its collections may need loading again
         self._looked = False
+        self._hindrance: RefrainError = NotReady(self._generation)  # why nothing is served yet
 
     @property
     def checks(self) -> dict[str, str]:
@@ -98,20 +100,38 @@ class Generations:
         }
 
     @property
+    def _named(self) -> bool:
+        return self._metadata.there or self.directory.stands_in
+
+    @property
     def ready(self) -> bool:
         """Whether queries are answered, if only without names."""
-        named = self._metadata.there or self.directory.stands_in
-        return self._looked and named and self._generation == OK and self._store.there and self._encoder.there
+        parts = self._store.there and self._encoder.there
+        return self._looked and self._named and parts and self._generation == OK
 
     @property
     def degraded(self) -> bool:
         """Whether that is without names."""
         return self.ready and not self._metadata.there
 
+    @property
+    def code(self) -> str | None:
+        """Of what queries are refused for, or answered in part without; None: nothing."""
+        if not self._looked:
+            return self._hindrance.code
+        parts = (
+            (self._named, MetadataError.code),
+            (self._store.there, VectorStoreError.code),
+            (self._encoder.there, EncoderAway.code),
+            (self._generation == OK, NotReady.code),
+            (self._metadata.there, MetadataError.code),
+        )
+        return next((code for there, code in parts if not there), None)
+
     def serving(self) -> Recogniser | None:
-        """None: the catalogue has no generation yet. Raises NotReady while that is not known."""
+        """None: the catalogue has no generation yet. Raises, while that is not known, what stands in the way."""
         if self._recogniser is None and not self._looked:
-            raise NotReady("; ".join(f"{name}: {state}" for name, state in self.checks.items() if state != OK))
+            raise type(self._hindrance)(str(self._hindrance))
         return self._recogniser
 
     def vectors(self) -> LoadableVectors:
@@ -135,6 +155,7 @@ class Generations:
             generation = await asyncio.to_thread(self._pointed)
         except InfrastructureError as error:
             self._metadata.failed(str(error))
+            self._hindrance = error
             generation = self._recogniser.generation if self._recogniser else None
         else:
             self._metadata.succeeded()
@@ -158,6 +179,7 @@ class Generations:
             self._recogniser = await self._prepare(generation)
         except (InfrastructureError, ServiceError, CannotServe) as error:
             self._generation = f"generation {generation.generation_id} cannot be served: {error}"
+            self._hindrance = NotReady(self._generation) if isinstance(error, CannotServe) else error
             return
         self._looked, self._stale, self._generation = True, False, OK
         logger.info("serving generation %d (%s)", generation.generation_id, generation.collection)

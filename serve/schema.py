@@ -221,6 +221,12 @@ class Health(BaseModel):
     )
 
     status: str = Field(description="`ok`, `degraded` or `not ready`.")
+    code: str | None = Field(
+        default=None,
+        description="Of the problem that queries are refused with now, or of what answers lack; absent where that is "
+        "nothing: `metadata_store`, `vector_store`, `encoder`, `not_ready`.",
+        exclude_if=lambda code: code is None,
+    )
     checks: dict[str, str] = Field(default_factory=dict, description="What was looked at: `ok`, or what is wrong.")
 
 

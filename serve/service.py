@@ -184,4 +184,8 @@ class QueryService:
     def readiness(self) -> Health:
         """Whether a query would be answered, and what stands in the way."""
         status = OK if self._generations.ready else UNREADY
-        return Health(status=DEGRADED if self._generations.degraded else status, checks=self._generations.checks)
+        return Health(
+            status=DEGRADED if self._generations.degraded else status,
+            code=self._generations.code,
+            checks=self._generations.checks,
+        )
