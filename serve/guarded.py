@@ -6,7 +6,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ingest.stores import SearchHits, StoredRows, VectorStoreError
+from ingest.stores import NotLoaded, SearchHits, StoredRows, VectorStoreError
 from serve.recogniser import VectorSearch
 from serve.standing import Standing
 
@@ -14,11 +14,17 @@ R = TypeVar("R")
 
 
 class GuardedVectors:
-    """Asks the store as long as it stands, and tells what came of it; the watcher's looks let it stand again."""
+    """Asks the store as long as it stands, and tells what came of it; the watcher's looks let it stand again.
 
-    def __init__(self, vectors: VectorSearch, standing: Standing) -> None:
+    `on_unloaded` hears of a collection that must be loaded again, which is not for a request to do.
+    """
+
+    def __init__(
+        self, vectors: VectorSearch, standing: Standing, on_unloaded: Callable[[str], None] | None = None
+    ) -> None:
         self._vectors = vectors
         self._standing = standing
+        self._on_unloaded = on_unloaded or standing.lost
 
     def search(self, collection: str, queries: npt.NDArray[np.float32], k: int) -> SearchHits:
         """Raises VectorStoreError."""
@@ -33,6 +39,9 @@ class GuardedVectors:
             raise VectorStoreError(self._standing.state)
         try:
             found = work()
+        except NotLoaded as error:
+            self._on_unloaded(str(error))
+            raise
         except VectorStoreError as error:
             self._standing.failed(str(error))
             raise

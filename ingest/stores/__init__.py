@@ -16,6 +16,7 @@ from ingest.errors import (
     InfrastructureError,
     LakeError,
     MetadataError,
+    NotLoaded,
     UnusableName,
     VectorStoreError,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "Metadata",
     "MetadataConfig",
     "MetadataError",
+    "NotLoaded",
     "PlanCounts",
     "Publication",
     "PublishedChanges",
