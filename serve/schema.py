@@ -130,6 +130,13 @@ class Segment(Sound):
     alternatives: list[Sound] = Field(description="Other recordings that it could be, the likeliest first.")
 
 
+class TimelineProgress(BaseModel):
+    """A line between streamed segments, for who asks for `progress`."""
+
+    heard_s: float = Field(description="Of the recording, so far.", ge=0)
+    share: float = Field(description="Of its bytes, so far: about that of its length.", ge=0, le=1)
+
+
 class TimelineEnd(BaseModel):
     """The last line of segments that are streamed."""
 

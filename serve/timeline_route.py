@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AsyncExitStack, aclosing
+from functools import partial
 from typing import Annotated, Any, Protocol
 
 from fastapi import FastAPI, Query, Request, Response
@@ -53,7 +54,8 @@ def add_timeline(
         tags=["queries"],
         summary="What is heard in this long recording, and when?",
         description=f"With `Accept: {NDJSON}` every segment comes as a line as soon as it is over, and the last line "
-        "is the answer without them, or a problem.",
+        "is the answer without them, or a problem. With `progress=true` a line of `heard_s` and `share` (from 0 to 1) "
+        "comes after every window that was listened to.",
         openapi_extra={"requestBody": body},
         response_model=TimelineAnswer,
         responses=responses | {200: {"content": {NDJSON: {"schema": {"type": "string"}}}}},
@@ -63,6 +65,7 @@ def add_timeline(
         min_confidence: Annotated[
             float | None, Query(ge=0, le=1, description="Tell segments from this confidence on.")
         ] = None,
+        progress: Annotated[bool, Query(description="Tell how far it is, where segments are streamed.")] = False,
     ) -> Response:
         async with AsyncExitStack() as stack:
             bounds = service.bounds
@@ -82,7 +85,8 @@ def add_timeline(
                 if NDJSON not in request.headers.get("accept", ""):
                     return await _whole(first, gone, following, end)
                 source = stack.pop_all()
-                return Lines(_lines(request, first, gone, following, end, source), source)
+                found = _found(first, gone, following, progress)
+                return Lines(_lines(request, found, partial(end, following), source), source)
             except CallerGone:
                 return Response(status_code=GONE)
 
@@ -127,22 +131,28 @@ class Lines(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
+async def _found(
+    first: list[Segment] | None, gone: asyncio.Future[None], following: Following, progress: bool
+) -> AsyncGenerator[BaseModel]:
+    """Segments, and after every window how far it is, if that is wanted. Raises CallerGone."""
+    found = first
+    while found is not None:
+        for segment in found:
+            yield segment
+        if progress:
+            yield following.progress
+        found = await _unless(gone, following)
+
+
 async def _lines(
-    request: Request,
-    first: list[Segment] | None,
-    gone: asyncio.Future[None],
-    following: Following,
-    end: End,
-    source: AsyncExitStack,
+    request: Request, found: AsyncGenerator[BaseModel], end: Callable[[], TimelineEnd], source: AsyncExitStack
 ) -> AsyncIterator[str]:
-    """Segments, then the end or the problem; whoever reads the end finds the place free."""
+    """What is found, then the end or the problem; whoever reads the end finds the place free."""
     try:
-        found = first
-        while found is not None:
-            for segment in found:
-                yield _line(segment)
-            found = await _unless(gone, following)
-        last = _line(end(following))
+        async with aclosing(found):
+            async for model in found:
+                yield _line(model)
+        last = _line(end())
         await source.aclose()
         yield last
     except CallerGone:

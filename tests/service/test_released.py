@@ -95,10 +95,13 @@ def test_the_old_collection_is_loaded_again_while_a_new_one_cannot_be() -> None:
 def vectors(request: pytest.FixtureRequest, tmp_path: Path) -> Vectors:
     """The songs of `World` in a real store."""
     uri = request.getfixturevalue("milvus_uri") if request.param == "milvus" else None
-    store = open_vectors(VectorsConfig(kind=request.param, uri=uri, index="FLAT", consistency="Strong"), tmp_path)
+    made = VectorsConfig(kind=request.param, uri=uri, index="FLAT", consistency="Strong")
+    store = open_vectors(made, tmp_path)
     request.addfinalizer(store.close)
+    others = open_vectors(made, tmp_path)  # the service closes its own
+    request.addfinalizer(others.close)
+    request.addfinalizer(lambda: others.drop(COLLECTION))
     store.create(COLLECTION, BANDS)
-    request.addfinalizer(lambda: store.drop(COLLECTION))
     memory = MemoryVectors()
     for number in (1, 2, 3):
         memory.add(COLLECTION, number, embedded_melody(number)[1])
