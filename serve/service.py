@@ -71,7 +71,9 @@ class QueryService:
         self.decoders = decoders or Decoders(config.bounds)
         self.timelines = Timelines(config.bounds, encoder, generations.serving, self.decoders, self._drain)
         self.listeners = Listeners(config.bounds, encoder, generations.serving, self._turns, self._drain)
-        self.vectors = VectorDesk(config.bounds, encoder, generations.serving, self._turns, self._read)
+        self.vectors = VectorDesk(
+            config.bounds, encoder, generations.serving, self._turns, self._read, lambda: generations.directory.degraded
+        )
         self._ratios = [ratio_of(semitones) for semitones in config.matching.retunings_semitones]
 
     @asynccontextmanager

@@ -16,10 +16,11 @@ from starlette.types import Receive, Scope, Send
 from ingest.fingerprint import RefrainError
 from serve.config import BoundsConfig
 from serve.meter import Meter
-from serve.problems import TooManyRequests, problem_of
+from serve.problems import TooManyRequests, UnknownCatalog, documented, problem_of
 from serve.schema import Segment, TimelineAnswer, TimelineEnd
 from serve.timelines import Following, Timelines
 from serve.uploads import DRAIN_BYTES, drain, spool
+from serve.wishes import CatalogName, check_catalog
 
 NDJSON = "application/x-ndjson"
 GONE = 499  # what logs and figures call a caller who left
@@ -32,6 +33,7 @@ class TimelineService(Protocol):
     """What the route calls."""
 
     bounds: BoundsConfig
+    catalog_name: str
     timelines: Timelines
 
 
@@ -58,20 +60,24 @@ def add_timeline(
         "comes after every window that was listened to.",
         openapi_extra={"requestBody": body},
         response_model=TimelineAnswer,
-        responses=responses | {200: {"content": {NDJSON: {"schema": {"type": "string"}}}}},
+        responses=responses
+        | documented(s404="`unknown_catalog`")
+        | {200: {"content": {NDJSON: {"schema": {"type": "string"}}}}},
     )
     async def timeline(
         request: Request,
         min_confidence: Annotated[
             float | None, Query(ge=0, le=1, description="Tell segments from this confidence on.")
         ] = None,
+        catalog: CatalogName = None,
         progress: Annotated[bool, Query(description="Tell how far it is, where segments are streamed.")] = False,
     ) -> Response:
         async with AsyncExitStack() as stack:
             bounds = service.bounds
             try:
+                check_catalog(catalog, service.catalog_name)
                 await stack.enter_async_context(service.timelines.admitted())
-            except TooManyRequests:
+            except (TooManyRequests, UnknownCatalog):
                 await drain(request.receive, DRAIN_BYTES, bounds.timeline_body_timeout_s)
                 raise
             body = spool(request, bounds.timeline_body_bytes, bounds.timeline_body_timeout_s)

@@ -187,6 +187,8 @@ def test_errors_over_the_socket_are_problems(server: Server) -> None:
         assert response.headers["content-type"] == "application/problem+json"
         assert response.headers.get_list("x-request-id") == ["mine"]
         assert response.json()["request_id"] == "mine"
+        nobodys = http.post("/v1/identify", content=b"no audio")
+        assert nobodys.json()["request_id"] == nobodys.headers["x-request-id"] != "mine"
         large = http.post("/v1/identify", content=bytes(33 << 20))
         assert (large.status_code, large.json()["code"]) == (413, "body_too_large")
         assert http.delete("/v1/tracks/1").json()["code"] == "unknown_track"
