@@ -73,17 +73,8 @@ def add_timeline(
         progress: Annotated[bool, Query(description="Tell how far it is, where segments are streamed.")] = False,
     ) -> Response:
         async with AsyncExitStack() as stack:
-            bounds = service.bounds
-            try:
-                check_catalog(catalog, service.catalog_name)
-                await stack.enter_async_context(service.timelines.admitted())
-            except (TooManyRequests, UnknownCatalog):
-                await drain(request.receive, DRAIN_BYTES, bounds.timeline_body_timeout_s)
-                raise
-            body = spool(request, bounds.timeline_body_bytes, bounds.timeline_body_timeout_s)
-            file = await service.timelines.drain.unless(body)
-            following = service.timelines.follow(file.file, min_confidence)
-            stack.callback(following.close)
+            await _admit(request, service, stack, catalog)
+            following = await _begun(request, service, stack, min_confidence)
             gone = asyncio.ensure_future(_left(request))
             stack.callback(gone.cancel)
             try:
@@ -95,6 +86,28 @@ def add_timeline(
                 return Lines(_lines(request, found, partial(end, following), source), source)
             except CallerGone:
                 return Response(status_code=GONE)
+
+
+async def _admit(request: Request, service: TimelineService, stack: AsyncExitStack, catalog: str | None) -> None:
+    """Raises TooManyRequests, UnknownCatalog, once whoever is still sending can read it."""
+    try:
+        check_catalog(catalog, service.catalog_name)
+        await stack.enter_async_context(service.timelines.admitted())
+    except (TooManyRequests, UnknownCatalog):
+        await drain(request.receive, DRAIN_BYTES, service.bounds.timeline_body_timeout_s)
+        raise
+
+
+async def _begun(
+    request: Request, service: TimelineService, stack: AsyncExitStack, min_confidence: float | None
+) -> Following:
+    """The recording, once all of it is there. Raises what `spool` does, NotReady, Draining."""
+    bounds = service.bounds
+    body = spool(request, bounds.timeline_body_bytes, bounds.timeline_body_timeout_s)
+    file = await service.timelines.drain.unless(body)
+    following = service.timelines.follow(file.file, min_confidence)
+    stack.callback(following.close)
+    return following
 
 
 async def _left(request: Request) -> None:
