@@ -239,13 +239,14 @@ class Generations:
         serving = self._recogniser
         if serving is None:
             vectors.server_version(self._timeout_s)
-        elif vectors.released(serving.generation.collection, self._timeout_s):
-            self._unloaded(f"{serving.generation.collection} is not loaded")
+        elif vectors.released(collection := serving.generation.collection, self._timeout_s):
+            self._unloaded(collection, f"{collection} is not loaded")
 
-    def _unloaded(self, reason: str) -> None:
-        """The next look loads it again, once for all who ask."""
-        self._stale = True
-        self._store.lost(f"{reason}; it is being loaded again")
+    def _unloaded(self, collection: str, reason: str) -> None:
+        """The next look loads it again, once for all who ask; one that answers no more may be gone."""
+        if self._recogniser and self._recogniser.generation.collection == collection:
+            self._stale = True
+            self._store.lost(f"{reason}; it is being loaded again")
 
     async def _look_at_encoder(self) -> None:
         try:

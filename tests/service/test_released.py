@@ -80,6 +80,23 @@ def test_a_query_that_meets_it_first_is_believed() -> None:
     assert [match.track.track_id for match in recogniser.recognise(query)] == [1]
 
 
+def test_a_collection_that_answers_no_more_may_go() -> None:
+    """Who still follows the generation of before is refused once its collection is released; nobody else notices."""
+    world = World.with_songs()
+    generations = looked(world)
+    before = generations.serving()
+    world.vectors.add("remade", 1, embedded_melody(1)[1])
+    world.catalog.activate("remade", generation_id=2)
+    asyncio.run(generations.look())
+    world.vectors.unloaded.add(COLLECTION)
+    assert before is not None
+    with pytest.raises(NotLoaded):
+        before.recognise(world.embedder.embed(to_int16(world.clip(1, 3.0, 8.0))))
+    assert generations.ready
+    asyncio.run(generations.look())
+    assert generations.ready and world.vectors.loaded == [COLLECTION, "remade"]
+
+
 def test_the_old_collection_is_loaded_again_while_a_new_one_cannot_be() -> None:
     """A pointer at what cannot be served does not keep the one that answers from being loaded again."""
     world = World.with_songs()
