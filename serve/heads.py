@@ -15,7 +15,7 @@ from uvicorn.config import HTTP_PROTOCOLS
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 MOST_BYTES = 64 << 10  # of request line and headers, and of what else is no body
-HEADER_BYTES = 32  # that a header counts for beside its name and value, as in RFC 9113, 10.5.1: thousands of empty ones
+HEADER_BYTES = 32  # that a header counts for beside its name and value, as in RFC 9113, 6.5.2: thousands of empty ones
 LIMIT_S = 10.0  # for a head, from its first byte, or from the beginning of the connection
 PATH = f"{__name__}:BoundedHeads"
 
