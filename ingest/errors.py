@@ -16,6 +16,7 @@ RefrainError
 ├── ErrorBudgetSpent            exit 4
 └── InfrastructureError         exit 1, resumable: a store or the lake failed
     ├── VectorStoreError
+    │   └── NotLoaded           a collection that Milvus has on its disk alone
     ├── MetadataError
     ├── LakeError
     └── VerificationError       what is stored does not add up
@@ -86,6 +87,10 @@ class InfrastructureError(RefrainError):
 
 class VectorStoreError(InfrastructureError):
     code = "vector_store"
+
+
+class NotLoaded(VectorStoreError):
+    """Somebody released the collection, or Milvus came back without it: it must be loaded before it is searched."""
 
 
 class MetadataError(InfrastructureError):

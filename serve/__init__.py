@@ -13,7 +13,7 @@
     standing     whether a store is there                 guarded    one that is away is not waited for
     local_ray    the Ray that all of it runs on, process_tree and signals: how that ends
     schema       what goes over the wire                  problems   errors over the wire
-    proxy_edge   the same for what Ray's proxy says by itself
+    proxy_edge   the same for what Ray's proxy says by itself           heads      request lines and headers, bounded
     client       the caller's side                        web/       the page at /
 
 Nothing but app, embedder, local_ray, noop, __main__ and what is called ray_… knows that Ray is there.

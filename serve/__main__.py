@@ -10,7 +10,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from conf import as_yaml, asked_to_show, compose, describe
-from ingest.stores import ConfigurationError, InfrastructureError, open_metadata
+from ingest.stores import ConfigurationError, InfrastructureError, MetadataError, open_metadata
 from serve.access import open_ring
 from serve.config import ServeConfig, check
 from serve.encoders import check_weights
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str], build: Build | None = None) -> int:
             return 0
         config = configured(arguments)
         listen_once(config.host, config.port)
-        open_metadata(config.metadata, config.home_path).close()
+        look_at_metadata(config)
     except ConfigurationError as error:
         return complain(error, ExitCode.CONFIGURATION)
     except PortError as error:
@@ -95,6 +95,19 @@ def listen_once(host: str, port: int) -> None:
         if error.errno == errno.EACCES:
             raise PortError(f"port {port} may not be used by this user; choose one above 1023") from error
         raise ConfigurationError(f"host={host} is no address of this machine: {error.strerror}") from error
+
+
+def look_at_metadata(config: ServeConfig) -> None:
+    """Create or upgrade the schema before anything is started; a server that is away is waited for, once it is told.
+
+    Raises MetadataError for what lies in home, ConfigurationError.
+    """
+    try:
+        open_metadata(config.metadata, config.home_path).close()
+    except MetadataError as error:
+        if config.metadata.kind != "mysql":
+            raise
+        print(f"refrain: {error}; the service starts, and answers once that is there", file=sys.stderr)
 
 
 def serve_until_stopped(config: ServeConfig, build: Build | None = None) -> None:

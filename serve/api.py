@@ -11,9 +11,9 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 
-from ingest.stores import MetadataError
 from serve.access import KeyRing, protected
 from serve.config import BoundsConfig
+from serve.degraded import flag
 from serve.edge import Edge
 from serve.listen_route import add_listen
 from serve.listening import Listeners
@@ -30,7 +30,6 @@ from serve.vectors import VectorDesk
 from serve.wishes import CatalogName, Limit, MinConfidence, check_catalog
 
 WEB = Path(__file__).with_name("web")
-DEGRADED_HEADER = "Refrain-Degraded"  # what is away, for whoever does not read the body
 PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'",
@@ -102,8 +101,8 @@ QUERY_PROBLEMS = documented(
     s422="`unreadable`, `no_audio_stream`, `too_short`, `too_long`, `silent`, `decode_timeout`, `decode_failed`, "
     "`invalid_parameter`",
     s429="`too_many_requests`, with Retry-After",
-    s503="`not_ready`, `overloaded`, `encoder`, `decoder`, `replica_lost`, `deadline_exceeded`, `vector_store`, "
-    "`metadata_store`, with Retry-After",
+    s503="`not_ready`, `overloaded`, `encoder`, `decoder`, `replica_lost`, `draining`, `deadline_exceeded`, "
+    "`vector_store`, `metadata_store`, with Retry-After",
 )
 
 
@@ -173,8 +172,7 @@ def add_queries(app: FastAPI, service: Service, meter: Meter) -> None:
         check_catalog(catalog, service.catalog_name)
         answer = await service.identify(clip, limit, min_confidence, start_s, evidence)
         meter.stages(answer.timings_ms, bool(answer.matches), answer.degraded)
-        if answer.degraded:
-            response.headers[DEGRADED_HEADER] = MetadataError.code
+        flag(response, answer.degraded)
         return answer
 
 

@@ -7,7 +7,7 @@ from ray.serve import Application
 from ray.serve.config import BackpressureConfig
 from ray.serve.handle import DeploymentHandle
 
-from ingest.stores import open_metadata, open_vectors
+from ingest.stores import open_catalog, open_vectors
 from serve.access import open_ring
 from serve.api import build_api
 from serve.config import ServeConfig, check
@@ -37,7 +37,7 @@ class ApiReplica:
 
     def __serve_build_asgi_app__(self) -> Edge:
         config = self._config
-        catalog = open_metadata(config.metadata, config.home_path).catalog(config.catalog.name)
+        catalog = open_catalog(config.metadata, config.home_path, config.catalog.name)
         generations = Generations(
             catalog,
             lambda: open_vectors(config.vectors, config.home_path),

@@ -36,15 +36,24 @@ class AsyncClient:
         data = await asyncio.to_thread(calls.read_audio, audio)
         return await self._ask(calls.identify(data, **wishes))
 
-    async def embed(self, audio: Audio, *, start_s: float | None = None, encoding: str = "base64") -> Embedded:
+    async def embed(
+        self, audio: Audio, *, start_s: float | None = None, encoding: str = "base64", catalog: str | None = None
+    ) -> Embedded:
         """The embeddings of a clip, to keep: `search` takes them as they are. `encoding` is base64 or list."""
-        return await self._ask(calls.embed(await asyncio.to_thread(calls.read_audio, audio), start_s, encoding))
+        return await self._ask(
+            calls.embed(await asyncio.to_thread(calls.read_audio, audio), start_s, encoding, catalog)
+        )
 
     async def search(
-        self, vectors: Vectors, *, limit: int | None = None, min_confidence: float | None = None
+        self,
+        vectors: Vectors,
+        *,
+        limit: int | None = None,
+        min_confidence: float | None = None,
+        catalog: str | None = None,
     ) -> Identification:
         """The answer to embeddings, as `embed` gave them or as they were kept."""
-        return await self._ask(calls.search(vectors, limit, min_confidence))
+        return await self._ask(calls.search(vectors, limit, min_confidence, catalog))
 
     async def identify_many(
         self,
@@ -76,23 +85,27 @@ class AsyncClient:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def timeline(self, audio: Audio, *, min_confidence: float | None = None) -> AsyncIterator[Segment]:
+    async def timeline(
+        self, audio: Audio, *, min_confidence: float | None = None, catalog: str | None = None
+    ) -> AsyncIterator[Segment]:
         """The segments of a long recording, given as its bytes or as the path of a file, each as soon as it is over."""
         with await asyncio.to_thread(calls.open_audio, audio) as content:
             for attempt in count():
                 try:
-                    async for segment in self._segments(content, min_confidence):
+                    async for segment in self._segments(content, min_confidence, catalog):
                         yield segment
                     return
                 except calls.NotBegun as refusal:
                     pause_s = calls.again_s(refusal, content, attempt, self._retries, self._http.base_url)
                 await asyncio.sleep(pause_s)
 
-    async def _segments(self, content: bytes | BinaryIO, min_confidence: float | None) -> AsyncIterator[Segment]:
+    async def _segments(
+        self, content: bytes | BinaryIO, min_confidence: float | None, catalog: str | None
+    ) -> AsyncIterator[Segment]:
         """Raises NotBegun, ClientError."""
         begun, sent = False, content if isinstance(content, bytes) else _chunks(content)
         try:
-            async with self._http.stream(**calls.timeline(min_confidence), content=sent) as response:
+            async with self._http.stream(**calls.timeline(min_confidence, catalog), content=sent) as response:
                 if not response.is_success:
                     await response.aread()
                     raise calls.NotBegun(response)

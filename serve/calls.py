@@ -79,20 +79,23 @@ class Wishes(TypedDict, total=False):
 
 
 def identify(data: bytes, **wishes: Unpack[Wishes]) -> Call[Identification]:
-    said = {name: value for name, value in wishes.items() if value is not None}
-    return Call("POST", "/v1/identify", said, data)
+    return Call("POST", "/v1/identify", _said(**wishes), data)
 
 
-def embed(data: bytes, start_s: float | None, encoding: str) -> Call[Embedded]:
-    place = {} if start_s is None else {"start_s": start_s}
-    return Call("POST", "/v1/embed", {"encoding": encoding, **place}, data)
+def embed(data: bytes, start_s: float | None, encoding: str, catalog: str | None) -> Call[Embedded]:
+    return Call("POST", "/v1/embed", _said(encoding=encoding, start_s=start_s, catalog=catalog), data)
 
 
-def search(vectors: Vectors, limit: int | None, min_confidence: float | None) -> Call[Identification]:
-    wishes = {"limit": limit, "min_confidence": min_confidence}
-    said = {name: value for name, value in wishes.items() if value is not None}
+def search(
+    vectors: Vectors, limit: int | None, min_confidence: float | None, catalog: str | None
+) -> Call[Identification]:
+    said = _said(limit=limit, min_confidence=min_confidence, catalog=catalog)
     known = {name: value for name, value in vectors.items() if name in Vectors.__annotations__}
     return Call("POST", "/v1/search", said, json.dumps(known).encode(), "application/json")
+
+
+def _said(**wishes: Any) -> dict[str, Any]:
+    return {name: value for name, value in wishes.items() if value is not None}
 
 
 def tracks(q: str, limit: int, after: int) -> Call[TrackPage]:
@@ -155,12 +158,12 @@ def open_audio(audio: Audio) -> AbstractContextManager[bytes | BinaryIO]:
         raise ClientError(f"cannot be read: {error.strerror}", "missing") from error
 
 
-def timeline(min_confidence: float | None) -> dict[str, Any]:
+def timeline(min_confidence: float | None, catalog: str | None) -> dict[str, Any]:
     """How to ask httpx for the segments of a long recording, beside its content."""
     return {
         "method": "POST",
         "url": "/v1/timeline",
-        "params": {} if min_confidence is None else {"min_confidence": min_confidence},
+        "params": _said(min_confidence=min_confidence, catalog=catalog),
         "headers": {"content-type": "application/octet-stream", "accept": NDJSON},
         "timeout": httpx.Timeout(QUIET_S, connect=CONNECT_S),
     }

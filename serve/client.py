@@ -53,15 +53,22 @@ class Client:
         """
         return self._ask(calls.identify(calls.read_audio(audio), **wishes))
 
-    def embed(self, audio: Audio, *, start_s: float | None = None, encoding: str = "base64") -> Embedded:
+    def embed(
+        self, audio: Audio, *, start_s: float | None = None, encoding: str = "base64", catalog: str | None = None
+    ) -> Embedded:
         """The embeddings of a clip, to keep: `search` takes them as they are. `encoding` is base64 or list."""
-        return self._ask(calls.embed(calls.read_audio(audio), start_s, encoding))
+        return self._ask(calls.embed(calls.read_audio(audio), start_s, encoding, catalog))
 
     def search(
-        self, vectors: Vectors, *, limit: int | None = None, min_confidence: float | None = None
+        self,
+        vectors: Vectors,
+        *,
+        limit: int | None = None,
+        min_confidence: float | None = None,
+        catalog: str | None = None,
     ) -> Identification:
         """The answer to embeddings, as `embed` gave them or as they were kept."""
-        return self._ask(calls.search(vectors, limit, min_confidence))
+        return self._ask(calls.search(vectors, limit, min_confidence, catalog))
 
     def identify_many(
         self,
@@ -90,7 +97,9 @@ class Client:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def timeline(self, audio: Audio, *, min_confidence: float | None = None) -> Iterator[Segment]:
+    def timeline(
+        self, audio: Audio, *, min_confidence: float | None = None, catalog: str | None = None
+    ) -> Iterator[Segment]:
         """The segments of a long recording, given as its bytes or as the path of a file, each as soon as it is over.
 
         What refuses it is repeated as of a clip, as long as no answer has begun.
@@ -98,17 +107,19 @@ class Client:
         with calls.open_audio(audio) as content:
             for attempt in count():
                 try:
-                    yield from self._segments(content, min_confidence)
+                    yield from self._segments(content, min_confidence, catalog)
                     return
                 except calls.NotBegun as refusal:
                     pause_s = calls.again_s(refusal, content, attempt, self._retries, self._http.base_url)
                 time.sleep(pause_s)
 
-    def _segments(self, content: bytes | BinaryIO, min_confidence: float | None) -> Iterator[Segment]:
+    def _segments(
+        self, content: bytes | BinaryIO, min_confidence: float | None, catalog: str | None
+    ) -> Iterator[Segment]:
         """Raises NotBegun, ClientError."""
         begun = False
         try:
-            with self._http.stream(**calls.timeline(min_confidence), content=content) as response:
+            with self._http.stream(**calls.timeline(min_confidence, catalog), content=content) as response:
                 if not response.is_success:
                     response.read()
                     raise calls.NotBegun(response)

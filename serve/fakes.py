@@ -24,6 +24,7 @@ from ingest.stores import (
     CatalogCounts,
     CatalogLocked,
     Generation,
+    NotLoaded,
     Publication,
     PublishedChanges,
     SearchHits,
@@ -90,6 +91,7 @@ class MemoryVectors:
     away: bool = False
     loaded: list[str] = field(default_factory=list)
     asked: int = 0  # how often
+    unloaded: set[str] = field(default_factory=set)  # collections that somebody released
 
     def add(self, collection: str, recording_id: int, embeddings: Embeddings) -> None:
         """Store every STORED_STRIDE-th audible embedding of a recording, and the peaks, as a job does."""
@@ -134,8 +136,14 @@ class MemoryVectors:
         self.collections[collection] = StoredRows(stored.keys[keep], stored.vectors[keep], stored.peaks[keep])
 
     def load(self, collection: str) -> None:
+        self._check()
+        self.unloaded.discard(collection)
         self._stored(collection)
         self.loaded.append(collection)
+
+    def released(self, collection: str, timeout_s: float | None = None) -> bool:
+        self._check()
+        return collection in self.unloaded
 
     def server_version(self, timeout_s: float | None = None) -> str:
         self._check()
@@ -148,6 +156,8 @@ class MemoryVectors:
         self._check()
         if collection not in self.collections:
             raise VectorStoreError(f"there is no collection {collection!r}")
+        if collection in self.unloaded:
+            raise NotLoaded(f"{collection!r} is not loaded")
         return self.collections[collection]
 
     def _check(self) -> None:

@@ -9,13 +9,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ingest.stores import Generation, InfrastructureError
+from ingest.fingerprint import RefrainError
+from ingest.stores import Generation, InfrastructureError, MetadataError, VectorStoreError
 from ingest.stores.removal import RemovableVectors
 from serve.config import HealthConfig, LookupConfig
 from serve.directory import Directory, PublishingCatalog
 from serve.guarded import GuardedVectors
 from serve.matching import MatcherSettings
-from serve.problems import NotReady, Overloaded, ServiceError
+from serve.problems import EncoderAway, NotReady, Overloaded, ServiceError
 from serve.recogniser import Recogniser, VectorSearch
 from serve.standing import OK, Standing
 from serve.tuning import Tuning
@@ -29,6 +30,8 @@ class LoadableVectors(VectorSearch, RemovableVectors, Protocol):
     def load(self, collection: str) -> None: ...
 
     def with_search_params(self, params: Mapping[str, Any]) -> VectorSearch: ...
+
+    def released(self, collection: str, timeout_s: float | None = None) -> bool: ...
 
     def server_version(self, timeout_s: float | None = None) -> str: ...
 
@@ -81,8 +84,9 @@ class Generations:
         self._vectors: LoadableVectors | None = None
         self._opening = threading.Lock()
         self._recogniser: Recogniser | None = None
-        self._stale = False  # the vector store was away: its collections may need loading again
+        self._stale = False  # the vector store was away, or has released the collection: it is to be loaded again
         self._looked = False
+        self._hindrance: RefrainError = NotReady(self._generation)  # why nothing is served yet
 
     @property
     def checks(self) -> dict[str, str]:
@@ -98,20 +102,38 @@ class Generations:
         }
 
     @property
+    def _named(self) -> bool:
+        return self._metadata.there or self.directory.stands_in
+
+    @property
     def ready(self) -> bool:
         """Whether queries are answered, if only without names."""
-        named = self._metadata.there or self.directory.stands_in
-        return self._looked and named and self._generation == OK and self._store.there and self._encoder.there
+        parts = self._store.there and self._encoder.there
+        return self._looked and self._named and parts and self._generation == OK
 
     @property
     def degraded(self) -> bool:
         """Whether that is without names."""
         return self.ready and not self._metadata.there
 
+    @property
+    def code(self) -> str | None:
+        """Of what queries are refused for, or answered in part without; None: nothing."""
+        if not self._looked:
+            return self._hindrance.code
+        parts = (
+            (self._named, MetadataError.code),
+            (self._store.there, VectorStoreError.code),
+            (self._encoder.there, EncoderAway.code),
+            (self._generation == OK, NotReady.code),
+            (self._metadata.there, MetadataError.code),
+        )
+        return next((code for there, code in parts if not there), None)
+
     def serving(self) -> Recogniser | None:
-        """None: the catalogue has no generation yet. Raises NotReady while that is not known."""
+        """None: the catalogue has no generation yet. Raises, while that is not known, what stands in the way."""
         if self._recogniser is None and not self._looked:
-            raise NotReady("; ".join(f"{name}: {state}" for name, state in self.checks.items() if state != OK))
+            raise type(self._hindrance)(str(self._hindrance))
         return self._recogniser
 
     def vectors(self) -> LoadableVectors:
@@ -135,16 +157,19 @@ class Generations:
             generation = await asyncio.to_thread(self._pointed)
         except InfrastructureError as error:
             self._metadata.failed(str(error))
+            self._hindrance = error
             generation = self._recogniser.generation if self._recogniser else None
         else:
             self._metadata.succeeded()
             if generation is None:
-                self._recogniser, self._looked, self._generation = None, True, OK
+                self._recogniser, self._looked, self._stale, self._generation = None, True, False, OK
         serving = self._recogniser.generation if self._recogniser else None
-        if generation and (generation != serving or (self._stale and reached)):
+        if generation and generation != serving:
             await self._switch(generation)
-        elif generation and not self._stale:
+        elif generation:
             self._generation = OK  # also where one that cannot be served was pointed at meanwhile
+        if self._stale and reached and self._recogniser:
+            await self._load_again(self._recogniser.generation)
         for name, state in self.checks.items():
             if state not in (OK, before[name]):
                 logger.warning("%s: %s", name, state)
@@ -158,15 +183,28 @@ class Generations:
             self._recogniser = await self._prepare(generation)
         except (InfrastructureError, ServiceError, CannotServe) as error:
             self._generation = f"generation {generation.generation_id} cannot be served: {error}"
+            self._hindrance = NotReady(self._generation) if isinstance(error, CannotServe) else error
             return
         self._looked, self._stale, self._generation = True, False, OK
+        self._store.succeeded()
         logger.info("serving generation %d (%s)", generation.generation_id, generation.collection)
 
+    async def _load_again(self, generation: Generation) -> None:
+        try:
+            self._recogniser = await self._prepare(generation)
+        except (InfrastructureError, ServiceError, CannotServe) as error:
+            self._store.lost(str(error))
+            return
+        self._stale = False
+        self._store.succeeded()
+        logger.info("%s is loaded again", generation.collection)
+
     async def _prepare(self, generation: Generation) -> Recogniser:
-        known = await self._encoders.checksums()
-        if generation.encoder not in known:
-            ours = ", ".join(sorted(checksum[:12] for checksum in known))
-            raise CannotServe(f"encoder {generation.encoder[:12]} made it, and this service has {ours}")
+        if self._recogniser is None or self._recogniser.generation.encoder != generation.encoder:
+            known = await self._encoders.checksums()
+            if generation.encoder not in known:
+                ours = ", ".join(sorted(checksum[:12] for checksum in known))
+                raise CannotServe(f"encoder {generation.encoder[:12]} made it, and this service has {ours}")
         return await asyncio.to_thread(self._made, generation)
 
     def _made(self, generation: Generation) -> Recogniser:
@@ -174,24 +212,41 @@ class Generations:
         vectors.load(generation.collection)
         try:
             tuned = vectors.with_search_params(Tuning.from_dict(generation.tuning).search_params)
-            recogniser = Recogniser(GuardedVectors(tuned, self._store), self.directory, generation, self._settings)
+            recogniser = Recogniser(
+                GuardedVectors(tuned, self._store, self._unloaded), self.directory, generation, self._settings
+            )
         except ValueError as error:  # of Calibration.from_dict and Tuning.from_dict
             raise CannotServe(str(error)) from error
         tuned.search(generation.collection, np.eye(1, generation.dim, dtype=np.float32), recogniser.settings.hits)
         return recogniser
 
     async def _look_at_vectors(self) -> bool:
-        """Whether it is there now."""
+        """Whether it is there now; what must be loaded before it is searched is not there until that is done."""
         if self._vectors is None:
             return True
         try:
-            await asyncio.to_thread(self._vectors.server_version, self._timeout_s)
+            await asyncio.to_thread(self._looked_at, self._vectors)
         except InfrastructureError as error:
             self._stale = True
             self._store.failed(str(error))
             return False
-        self._store.succeeded()
+        if not self._stale:
+            self._store.succeeded()
         return True
+
+    def _looked_at(self, vectors: LoadableVectors) -> None:
+        """Raises VectorStoreError."""
+        serving = self._recogniser
+        if serving is None:
+            vectors.server_version(self._timeout_s)
+        elif vectors.released(collection := serving.generation.collection, self._timeout_s):
+            self._unloaded(collection, f"{collection} is not loaded")
+
+    def _unloaded(self, collection: str, reason: str) -> None:
+        """The next look loads it again, once for all who ask; one that answers no more may be gone."""
+        if self._recogniser and self._recogniser.generation.collection == collection:
+            self._stale = True
+            self._store.lost(f"{reason}; it is being loaded again")
 
     async def _look_at_encoder(self) -> None:
         try:

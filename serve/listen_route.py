@@ -21,9 +21,10 @@ from ingest.fingerprint import SAMPLE_RATE, RefrainError
 from serve.access import SUBPROTOCOL
 from serve.config import BoundsConfig
 from serve.draining import Drain
-from serve.listening import Listener, Listeners
+from serve.listening import Listener, Listeners, Wish
 from serve.origins import check_origin
-from serve.problems import Draining, ForeignOrigin, TooManyRequests, problem_of, refusal
+from serve.problems import Draining, ForeignOrigin, ServiceError, TooManyRequests, UnknownCatalog, problem_of, refusal
+from serve.wishes import CatalogName, Limit, MinConfidence, check_catalog
 
 KIB = 1 << 10
 DONE, NO_SAMPLES, ODD, IDLE, TOO_LARGE, AWAY, ENDING, LATER = 1000, 1003, 1007, 1008, 1009, 1011, 1012, 1013
@@ -34,6 +35,7 @@ class ListenService(Protocol):
     """What the route calls."""
 
     bounds: BoundsConfig
+    catalog_name: str
     listeners: Listeners
 
 
@@ -53,16 +55,20 @@ def add_listen(app: FastAPI, service: ListenService, origins: Sequence[str]) -> 
         socket: WebSocket,
         rate: Annotated[int, Query(ge=4_000, le=192_000)] = SAMPLE_RATE,
         evidence: bool = False,
+        limit: Limit = 5,
+        min_confidence: MinConfidence = None,
+        catalog: CatalogName = None,
     ) -> None:
         try:
             check_origin(socket.headers, origins)
-        except ForeignOrigin as error:
+            check_catalog(catalog, service.catalog_name)
+        except (ForeignOrigin, UnknownCatalog) as error:
             await _deny(socket, error)
             return
         await socket.accept(SUBPROTOCOL if SUBPROTOCOL in socket.scope["subprotocols"] else None)
         with suppress(WebSocketDisconnect):
             try:
-                async with service.listeners.admitted(rate, evidence) as listener:
+                async with service.listeners.admitted(rate, Wish(limit, min_confidence, evidence)) as listener:
                     await _serve(socket, listener, service.bounds, service.listeners.drain)
                 await socket.close(DONE, "heard to the end")
             except Refused as refusal:
@@ -72,7 +78,7 @@ def add_listen(app: FastAPI, service: ListenService, origins: Sequence[str]) -> 
                 await socket.close(CLOSED_BY.get(type(error), AWAY), error.code)
 
 
-async def _deny(socket: WebSocket, error: ForeignOrigin) -> None:
+async def _deny(socket: WebSocket, error: ServiceError) -> None:
     """Before the handshake: a response where the server can send one, else a close, which is a plain 403."""
     if "websocket.http.response" in socket.scope.get("extensions", {}):
         await socket.send_denial_response(refusal(socket, error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -30,6 +31,15 @@ class ClipEncoder(Protocol):
     """Who embeds."""
 
     async def embed(self, job: EmbedJob) -> Embeddings: ...
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What may be said beside live sound, as of a clip."""
+
+    limit: int = 5
+    min_confidence: float | None = None
+    evidence: bool = False
 
 
 class Resampler:
@@ -65,10 +75,10 @@ class Listeners:
         self._places = Gate(bounds.listeners, 0)
 
     @asynccontextmanager
-    async def admitted(self, rate: int, evidence: bool = False) -> AsyncIterator[Listener]:
+    async def admitted(self, rate: int, wish: Wish = Wish()) -> AsyncIterator[Listener]:
         """One caller. Raises TooManyRequests, NotReady."""
         async with self._places.admitted():
-            yield Listener(rate, self._bounds, self._encoder, self._serving(), self._turns, evidence)
+            yield Listener(rate, self._bounds, self._encoder, self._serving(), self._turns, wish)
 
 
 class Listener:
@@ -81,13 +91,13 @@ class Listener:
         encoder: ClipEncoder,
         recogniser: Recogniser | None,
         turns: Turns,
-        evidence: bool,
+        wish: Wish,
     ) -> None:
         self._bounds, self._encoder, self._turns = bounds, encoder, turns
-        self._evidence = evidence
+        self._wish = wish
         self._resampled = Resampler(rate)
         self._name = recogniser.generation.encoder if recogniser else None
-        self._listening = recogniser.listening() if recogniser else None
+        self._listening = recogniser.listening(wish.min_confidence) if recogniser else None
         self._samples: Pcm = np.empty(0, np.int16)
         self._looked = 0
 
@@ -115,7 +125,7 @@ class Listener:
             query = await self._encoder.embed(EmbedJob(self._samples, self._name))
             if self._listening is None:
                 return Heard(heard_s=heard_s, matches=[], enough=False)
-            found, enough = await self._turns.in_thread(partial(self._listening.hear, query))
+            found, enough = await self._turns.in_thread(partial(self._listening.hear, query, self._wish.limit))
         degraded = nameless(match.track for match in found)
-        matches = [match_of(match, 0.0, self._evidence) for match in found]
+        matches = [match_of(match, 0.0, self._wish.evidence) for match in found]
         return Heard(heard_s=heard_s, matches=matches, enough=enough, degraded=degraded)

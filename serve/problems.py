@@ -25,7 +25,8 @@
         └── DeadlineExceeded   503   deadline_exceeded     Retry-After
 
 What Ray Serve's proxy answers by itself is `overloaded`, or `replica_lost` (503, Retry-After) where whoever was
-answering is gone: `serve.proxy_edge`.
+answering is gone: `serve.proxy_edge`. Before a request is whole it may be 400 `bad_request`, 408 `head_timeout` or 431
+`head_too_large`: `serve.heads`.
 
 Audio that cannot be used is 422 with the code of its BadInput, a store that does not answer 503 with the code of
 its InfrastructureError.

@@ -3,7 +3,7 @@
 The proxy speaks where no replica does: all are full, none is there, or the one that was answering is gone. Serve gives
 the first two as plain text and leaves the last one to the HTTP server, as a 500. Every one of them may be repeated.
 
-Light on purpose: the proxy imports it, and nothing else of ours.
+Light on purpose: the proxy imports it and `serve.heads`, and nothing else of ours.
 """
 
 from http import HTTPStatus
@@ -12,6 +12,8 @@ from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serve import heads
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
@@ -69,5 +71,6 @@ def problem(scope: Scope, code: str, detail: str) -> JSONResponse:
 
 
 def middlewares() -> list[Middleware]:
-    """For Ray Serve."""
+    """For Ray Serve, which asks in the proxy's process before it listens: heads are bounded from here on as well."""
+    heads.bound()
     return [Middleware(ProxyEdge)]

@@ -135,9 +135,9 @@ class Recogniser:
         """For one long recording."""
         return TrackTimeline(self, self._reach(watch), watch, min_confidence)
 
-    def listening(self) -> TrackListening:
+    def listening(self, min_confidence: float | None = None) -> TrackListening:
         """For one clip that is still growing."""
-        return TrackListening(self, self._reach(Stopwatch()))
+        return TrackListening(self, self._reach(Stopwatch()), min_confidence)
 
     def _reach(self, watch: Stopwatch) -> _Reach:
         return _Reach(self._vectors, self._tracks, self.generation.collection, watch)
@@ -146,14 +146,14 @@ class Recogniser:
 class TrackListening:
     """A `Listening` that tells tracks. Raises what the stores raise; not to be shared between threads."""
 
-    def __init__(self, recogniser: Recogniser, reach: _Reach) -> None:
-        self._reach, self._threshold = reach, recogniser.threshold
+    def __init__(self, recogniser: Recogniser, reach: _Reach, min_confidence: float | None = None) -> None:
+        self._reach, self._threshold, self._least = reach, recogniser.threshold, min_confidence
         self._listening = Listening(reach.catalogue(), calibration=recogniser.calibration, settings=recogniser.settings)
 
     def hear(self, query: Query, limit: int = 5) -> tuple[list[TrackMatch], bool]:
         """Of the clip so far, from its first sample: the matches that are accepted, and whether to stop listening."""
         verdict = self._listening.hear(query)
-        least = self._threshold(max(verdict.heard_s, 0.1))
+        least = self._threshold(max(verdict.heard_s, 0.1)) if self._least is None else self._least
         accepted = [match for match in verdict.matches if match.confidence >= least][:limit]
         return self._reach.track_matches(accepted), verdict.enough
 

@@ -130,6 +130,13 @@ class Segment(Sound):
     alternatives: list[Sound] = Field(description="Other recordings that it could be, the likeliest first.")
 
 
+class TimelineProgress(BaseModel):
+    """A line between streamed segments, for who asks for `progress`."""
+
+    heard_s: float = Field(description="Of the recording, so far.", ge=0)
+    share: float = Field(description="Of its bytes, so far: about that of its length.", ge=0, le=1)
+
+
 class TimelineEnd(BaseModel):
     """The last line of segments that are streamed."""
 
@@ -221,6 +228,12 @@ class Health(BaseModel):
     )
 
     status: str = Field(description="`ok`, `degraded` or `not ready`.")
+    code: str | None = Field(
+        default=None,
+        description="Of the problem that queries are refused with now, or of what answers lack; absent where that is "
+        "nothing: `metadata_store`, `vector_store`, `encoder`, `not_ready`.",
+        exclude_if=lambda code: code is None,
+    )
     checks: dict[str, str] = Field(default_factory=dict, description="What was looked at: `ok`, or what is wrong.")
 
 

@@ -71,7 +71,9 @@ class QueryService:
         self.decoders = decoders or Decoders(config.bounds)
         self.timelines = Timelines(config.bounds, encoder, generations.serving, self.decoders, self._drain)
         self.listeners = Listeners(config.bounds, encoder, generations.serving, self._turns, self._drain)
-        self.vectors = VectorDesk(config.bounds, encoder, generations.serving, self._turns, self._read)
+        self.vectors = VectorDesk(
+            config.bounds, encoder, generations.serving, self._turns, self._read, lambda: generations.directory.degraded
+        )
         self._ratios = [ratio_of(semitones) for semitones in config.matching.retunings_semitones]
 
     @asynccontextmanager
@@ -184,4 +186,8 @@ class QueryService:
     def readiness(self) -> Health:
         """Whether a query would be answered, and what stands in the way."""
         status = OK if self._generations.ready else UNREADY
-        return Health(status=DEGRADED if self._generations.degraded else status, checks=self._generations.checks)
+        return Health(
+            status=DEGRADED if self._generations.degraded else status,
+            code=self._generations.code,
+            checks=self._generations.checks,
+        )

@@ -22,3 +22,7 @@ class Standing:
         self._failed += 1
         if not self.there or self._failed >= self._failures:
             self.state = reason
+
+    def lost(self, reason: str) -> None:
+        """Gone for sure, without another look."""
+        self.state = reason

@@ -19,7 +19,7 @@ from serve.gate import Gate
 from serve.problems import DeadlineExceeded
 from serve.recogniser import STAGES, Recogniser, TrackSegment
 from serve.recording import Pcm, without_surroundings
-from serve.schema import Query, Segment, TimelineEnd
+from serve.schema import Query, Segment, TimelineEnd, TimelineProgress
 from serve.stopwatch import Stopwatch
 from serve.wire import segment_of
 
@@ -133,6 +133,11 @@ class Following:
     async def _in_thread(self, work: Callable[[], T]) -> T:
         self._busy = self._threads.submit(work)
         return cast(T, await asyncio.wrap_future(self._busy))
+
+    @property
+    def progress(self) -> TimelineProgress:
+        """How far it is."""
+        return TimelineProgress(heard_s=round(self._recording.duration_s, 3), share=round(self._recording.share, 4))
 
     def end(self) -> TimelineEnd:
         """What is told when all segments are."""

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, Protocol
 
-from fastapi import FastAPI, Query, Request
+from fastapi import FastAPI, Query, Request, Response
 
 from serve.config import BoundsConfig
+from serve.degraded import flag
 from serve.meter import Meter
 from serve.problems import documented
 from serve.schema import Identification
@@ -55,10 +56,14 @@ def _add_embed(app: FastAPI, service: VectorService, clip_body: dict[str, Any], 
         tags=["queries"],
         summary="The embeddings of this clip, to keep and search for later",
         openapi_extra={"requestBody": clip_body},
-        responses=problems,
+        responses=problems | documented(s404="`unknown_catalog`"),
     )
-    async def embed(request: Request, start_s: StartS = None, encoding: Encoding = "base64") -> Embedded:
-        return await service.vectors.embed(await read_clip(request, service.bounds), start_s, encoding)
+    async def embed(
+        request: Request, start_s: StartS = None, encoding: Encoding = "base64", catalog: CatalogName = None
+    ) -> Embedded:
+        clip = await read_clip(request, service.bounds)
+        check_catalog(catalog, service.catalog_name)
+        return await service.vectors.embed(clip, start_s, encoding)
 
 
 def _add_search(app: FastAPI, service: VectorService, meter: Meter) -> None:
@@ -72,12 +77,17 @@ def _add_search(app: FastAPI, service: VectorService, meter: Meter) -> None:
         responses=SEARCH_PROBLEMS,
     )
     async def search(
-        request: Request, limit: Limit = 5, min_confidence: MinConfidence = None, catalog: CatalogName = None
+        request: Request,
+        response: Response,
+        limit: Limit = 5,
+        min_confidence: MinConfidence = None,
+        catalog: CatalogName = None,
     ) -> Identification:
         body = await read_whole(request, service.bounds)
         check_catalog(catalog, service.catalog_name)
         answer = await service.vectors.search(body, limit, min_confidence)
         meter.stages(answer.timings_ms, bool(answer.matches), answer.degraded)
+        flag(response, answer.degraded)
         return answer
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 from ingest.fingerprint import EMBEDDING_HOP_S, Embeddings, SilentAudio
 from serve.clip import Clip
 from serve.config import BoundsConfig
+from serve.directory import nameless
 from serve.encoders import EmbedJob
 from serve.problems import OtherEncoder
 from serve.recogniser import STAGES, Recogniser, TrackMatch
@@ -38,9 +39,10 @@ class VectorDesk:
         serving: Callable[[], Recogniser | None],
         turns: Turns,
         read: Callable[[bytes, float | None], Clip],
+        degraded: Callable[[], bool],
     ) -> None:
         self._bounds, self._encoder, self._serving = bounds, encoder, serving
-        self._turns, self._read = turns, read
+        self._turns, self._read, self._degraded = turns, read, degraded
 
     async def embed(self, data: bytes, start_s: float | None, encoding: VectorEncoding) -> Embedded:
         """The embeddings of an upload, by the encoder of the active generation.
@@ -77,6 +79,7 @@ class VectorDesk:
             return Identification(
                 query=Query(duration_s=round(duration_s, 3)),
                 matches=[match_of(match, told.start_s) for match in found],
+                degraded=self._degraded() or nameless(match.track for match in found),
                 timings_ms=watch.timings_ms(*STAGES),
             )
 

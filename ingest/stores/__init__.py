@@ -16,6 +16,7 @@ from ingest.errors import (
     InfrastructureError,
     LakeError,
     MetadataError,
+    NotLoaded,
     UnusableName,
     VectorStoreError,
 )
@@ -40,7 +41,7 @@ from ingest.stores.records import (
 )
 
 if TYPE_CHECKING:
-    from ingest.stores.metadata import CatalogLock, CatalogStore, Metadata, open_metadata
+    from ingest.stores.metadata import CatalogLock, CatalogStore, Metadata, open_catalog, open_metadata
     from ingest.stores.vectors import SearchHits, StoredRows, Vectors, open_vectors
 
 # Imported on first use: pymilvus and SQLAlchemy take seconds, and a decoder needs neither.
@@ -48,6 +49,7 @@ LATER = {
     "CatalogLock": "ingest.stores.metadata",
     "CatalogStore": "ingest.stores.metadata",
     "Metadata": "ingest.stores.metadata",
+    "open_catalog": "ingest.stores.metadata",
     "open_metadata": "ingest.stores.metadata",
     "SearchHits": "ingest.stores.vectors",
     "StoredRows": "ingest.stores.vectors",
@@ -75,6 +77,7 @@ __all__ = [
     "Metadata",
     "MetadataConfig",
     "MetadataError",
+    "NotLoaded",
     "PlanCounts",
     "Publication",
     "PublishedChanges",
@@ -91,6 +94,7 @@ __all__ = [
     "VectorsConfig",
     "Work",
     "new_run_id",
+    "open_catalog",
     "open_lake",
     "open_metadata",
     "open_vectors",

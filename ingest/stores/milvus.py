@@ -13,7 +13,7 @@ import grpc  # type: ignore[import-untyped]
 from pymilvus import MilvusClient, MilvusException
 from pymilvus.client.types import LoadState
 
-from ingest.errors import ConfigurationError, VectorStoreError
+from ingest.errors import ConfigurationError, NotLoaded, VectorStoreError
 from ingest.stores.config import VectorsConfig
 from ingest.stores.lite_server import LiteServer
 
@@ -22,6 +22,7 @@ VECTOR_FIELD = "vector"
 MESSAGE_LIMIT = 300  # characters
 STILL_S = 3_600.0  # without change, until what a server works on is given up
 POLL_S = 0.5
+NOT_LOADED = (101, 103, 201, 202)  # what Milvus says of a collection, or partition, that is not loaded, or not wholly
 
 Method = str | Callable[..., Any]
 
@@ -71,6 +72,11 @@ class MilvusConnection:
         self.ask("load_collection", collection, _async=True)
         settle(f"{self.name}: {collection} is not loaded", lambda: self._loading(collection))
         self.ask("get_load_state", collection, loaded=collection)
+
+    def released(self, collection: str, timeout_s: float | None = None) -> bool:
+        """Whether a collection is neither loaded nor being loaded. Raises VectorStoreError."""
+        told = self.ask("get_load_state", collection, **within(timeout_s))
+        return told["state"] not in (LoadState.Loaded, LoadState.Loading)
 
     def index_of(self, collection: str) -> str:
         """Index type of a loaded collection."""
@@ -145,6 +151,11 @@ def settle(what: str, left: Callable[[], object]) -> None:
         time.sleep(POLL_S)
 
 
+def within(timeout_s: float | None) -> dict[str, Any]:
+    """Options of a request that is waited for so long; None: as long as configured."""
+    return {} if timeout_s is None else {"timeout": timeout_s}
+
+
 def server_name(config: VectorsConfig) -> str:
     """A Milvus server as messages call it."""
     return f"Milvus at {_host(config.uri)}"
@@ -156,7 +167,8 @@ def told_error(name: str, method: str, error: Exception, secret: str | None) -> 
     line = " ".join(str(message or error).split())[:MESSAGE_LIMIT]
     if secret:
         line = line.replace(secret, "…")
-    return VectorStoreError(f"{name}: {method}: {line}")
+    kind = NotLoaded if getattr(error, "code", None) in NOT_LOADED else VectorStoreError
+    return kind(f"{name}: {method}: {line}")
 
 
 def _host(uri: str | None) -> str:

@@ -18,7 +18,7 @@ from ingest.fingerprint.grid import vector_key
 from ingest.fingerprint.peaks import PEAKS_A_SEGMENT, peaks_from_text, peaks_to_text
 from ingest.stores import columns
 from ingest.stores.config import VectorsConfig
-from ingest.stores.milvus import VECTOR_FIELD, MilvusConnection, settle
+from ingest.stores.milvus import VECTOR_FIELD, MilvusConnection, settle, within
 
 Keys = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -133,6 +133,10 @@ class Vectors:
         self._connection.forget(collection)
         self._ask("release_collection", collection)
 
+    def released(self, collection: str, timeout_s: float | None = None) -> bool:
+        """Whether it must be loaded before it can be searched; one that is just being loaded need not."""
+        return self._connection.released(collection, timeout_s)
+
     def upsert(self, collection: str, keys: Keys, vectors: Floats, peaks: Peaks) -> None:
         """Write rows in requests of bounded size; a key must not occur twice in one call.
 
@@ -224,8 +228,7 @@ class Vectors:
         return int(next(field["params"]["dim"] for field in fields if field["name"] == VECTOR_FIELD))
 
     def server_version(self, timeout_s: float | None = None) -> str:
-        limits: dict[str, Any] = {} if timeout_s is None else {"timeout": timeout_s}
-        return str(self._ask("get_server_version", **limits))
+        return str(self._ask("get_server_version", **within(timeout_s)))
 
     def close(self) -> None:
         self._connection.close()

@@ -97,14 +97,17 @@ class Decoders:
 
 
 class DecodedRecording:
-    """A long recording that another process decodes, window by window; `duration_s` is what was decoded so far."""
+    """A long recording that another process decodes, window by window.
+
+    `duration_s` is what was decoded so far, `share` how much of the bytes that took, from 0 to 1.
+    """
 
     def __init__(self, file: IO[bytes], bounds: BoundsConfig, module: str) -> None:
         self._file, self._bounds, self._module = file, bounds, module
         self._changing = threading.Lock()
         self._process: DecodeProcess | None = None
         self._closed = False
-        self.duration_s = 0.0
+        self.duration_s = self.share = 0.0
 
     def __iter__(self) -> Iterator[Pcm]:
         """Windows, int16 [T] between their surroundings; blocks.
@@ -124,7 +127,7 @@ class DecodedRecording:
         answer = process.answer(_window, most, self._bounds.decode_s)
         if isinstance(answer, BadInput):
             raise answer
-        window, self.duration_s = answer
+        window, self.duration_s, self.share = answer
         return window
 
     def _started(self) -> DecodeProcess:
@@ -151,9 +154,10 @@ def _clip(told: Told, samples: bytearray) -> Clip:
     return Clip(_pcm(samples), _number(told, "start_s"), _number(told, "duration_s"))
 
 
-def _window(told: Told, samples: bytearray) -> tuple[Pcm | None, float]:
-    """The next window, None at the end, and the seconds so far."""
-    return None if told.get("end") else _pcm(samples), _number(told, "duration_s")
+def _window(told: Told, samples: bytearray) -> tuple[Pcm | None, float, float]:
+    """The next window, None at the end, the seconds so far, and the share of the bytes."""
+    window = None if told.get("end") else _pcm(samples)
+    return window, _number(told, "duration_s"), min(1.0, max(0.0, _number(told, "share")))
 
 
 def _number(told: Told, name: str) -> float:

@@ -22,7 +22,8 @@ def send(channel: socket.socket, told: Mapping[str, Any], payload: Payload = b""
     values = json.dumps(told).encode()
     channel.settimeout(limit_s)
     channel.sendall(HEAD.pack(len(values), len(payload)) + values)
-    channel.sendall(payload)
+    if payload:  # sending nothing fails as well, once the other side has answered and gone
+        channel.sendall(payload)
 
 
 def receive(channel: socket.socket, most: int, limit_s: float | None = None) -> tuple[dict[str, Any], bytearray]:

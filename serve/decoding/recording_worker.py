@@ -43,14 +43,14 @@ def tell(channel: socket.socket, file: BinaryIO, record: Callable[..., Decoded])
     wish, _ = receive(channel, 0)
     decode_s = wish.pop("decode_s")
     recording = record(file, **wish)
-    windows = iter(recording)
+    windows, size = iter(recording), max(1, os.fstat(file.fileno()).st_size)
     try:
         while (window := _next(windows, decode_s)) is not None:
-            send(channel, {"duration_s": recording.duration_s}, window.tobytes())
+            send(channel, {"duration_s": recording.duration_s, "share": file.tell() / size}, window.tobytes())
     except BadInput as error:
         send(channel, refusal(error))
     else:
-        send(channel, {"end": True, "duration_s": recording.duration_s})
+        send(channel, {"end": True, "duration_s": recording.duration_s, "share": 1.0})
 
 
 def _next(windows: Iterator[Pcm], decode_s: float) -> Pcm | None:

@@ -6,7 +6,6 @@ import { clock, named, titleOf } from "./format.js";
 const STEPS_S = [10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
 const TICKS = 6; // at most, about
 const LAST_MARK = 0.9; // of the axis: one further right would not fit
-const ROOM = 1.15; // beyond the last segment, as long as the end is not known
 const SHORTEST_GAP_S = 1;
 const MOVES = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity };
 
@@ -15,6 +14,7 @@ export class Axis {
   constructor(place, onChoose) {
     this.segments = [];
     this.durationS = null;
+    this.expectedS = 0; // as far as is known
     this.onChoose = onChoose;
     const label = "Segments; arrow keys move between them";
     const keydown = (event) => this.move(event);
@@ -34,13 +34,18 @@ export class Axis {
     this.lay();
   }
 
+  expect(lengthS) {
+    this.expectedS = lengthS;
+    this.lay();
+  }
+
   end(durationS) {
     this.durationS = durationS;
     this.lay();
   }
 
   get lengthS() {
-    return this.durationS ?? Math.max(...this.segments.map((segment) => segment.end_s)) * ROOM;
+    return this.durationS ?? Math.max(this.expectedS, ...this.segments.map((segment) => segment.end_s));
   }
 
   lay() {

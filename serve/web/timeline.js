@@ -19,7 +19,7 @@ export async function followFile(file) {
   const watch = tellTime(file.name, signal);
   try {
     const headers = { "content-type": file.type || "application/octet-stream", accept: "application/x-ndjson" };
-    const response = await ask("/v1/timeline", { method: "POST", body: file, headers, signal });
+    const response = await ask("/v1/timeline?progress=true", { method: "POST", body: file, headers, signal });
     for await (const line of lines(response)) take(line, axis, file.name);
   } catch (error) {
     if (error.name !== "AbortError") refuse(error);
@@ -35,6 +35,7 @@ export const acceptStopping = () => byId("timeline-stop").addEventListener("clic
 function start() {
   byId("timeline-stop").hidden = false;
   byId("timeline-answer").hidden = false;
+  tellShare(null);
   for (const id of ["timeline-problem", "timeline-detail", "timeline-list"]) byId(id).replaceChildren();
   return new Axis(byId("axis"), (segment) => byId("timeline-detail").replaceChildren(segmentCard(segment)));
 }
@@ -47,8 +48,23 @@ function tellTime(name, signal) {
   return setInterval(tell, SECOND_MS);
 }
 
+// How far it is, in place of how long that takes; null: nobody knows yet.
+function tellShare(line) {
+  const bar = byId("timeline-progress");
+  bar.hidden = false;
+  if (line) bar.value = line.share;
+  else bar.removeAttribute("value");
+  byId("timeline-heard").textContent = line ? farTold(line) : "";
+}
+
+function farTold({ heard_s: heard, share }) {
+  const whole = share < 1 && share > 0 ? ` of about ${clock(heard / share)}` : "";
+  return `${clock(heard)}${whole} heard`;
+}
+
 function finishTelling() {
-  byId("timeline-stop").hidden = true;
+  for (const id of ["timeline-stop", "timeline-progress"]) byId(id).hidden = true;
+  byId("timeline-heard").textContent = "";
   byId("timeline-clock").textContent = "";
 }
 
@@ -56,10 +72,17 @@ const say = (text) => { byId("timeline-state").textContent = text; };
 
 function take(line, axis, name) {
   if (line.code) throw problemOf(line);
+  if ("share" in line) return far(line, axis, name);
   if (line.query) return finish(line.query.duration_s, axis, name);
   axis.add(line);
   say(`${count(axis.segments.length, "segment")} so far; the last is ${named(line)}`);
   return list(axis);
+}
+
+function far(line, axis, name) {
+  tellShare(line);
+  axis.expect(line.share > 0 ? line.heard_s / line.share : line.heard_s);
+  if (!axis.segments.length) say(`Listening to ${name} …`);
 }
 
 function finish(durationS, axis, name) {

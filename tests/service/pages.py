@@ -42,6 +42,12 @@ KEEP_STATES = """() => {
     const keep = () => window.told.push(state.textContent);
     new MutationObserver(keep).observe(state, { childList: true, characterData: true, subtree: true });
 }"""  # every text of the state, also one that an answer replaces at once
+KEEP_SHARES = """() => {
+    const bar = document.querySelector("#timeline-progress");
+    window.shares = [];
+    const keep = () => bar.hasAttribute("value") && window.shares.push([bar.value, bar.nextElementSibling.textContent]);
+    new MutationObserver(() => setTimeout(keep)).observe(bar, { attributeFilter: ["value"] });
+}"""  # how far a long file is, each time that it is told
 CONTRASTS = """() => {
     const paint = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
     const over = (colours) => {
@@ -196,3 +202,12 @@ def check_readable(page: Page) -> None:
     assert len(contrasts) > 10
     assert not [told for told in contrasts if told[0] < 4.5]
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def check_progress(page: Page, duration: str) -> None:
+    """How far it was grew while the file was listened to, and the length was about right; nothing is left of it."""
+    shares = page.evaluate("window.shares")
+    values = [value for value, _ in shares]
+    assert values == sorted(values) and len({value for value in values if 0 < value < 1}) > 1, shares
+    assert [text for _, text in shares if f" of about {duration}" in text and text.endswith(" heard")], shares
+    assert page.locator("#timeline-progress").is_hidden() and page.locator("#timeline-heard").text_content() == ""

@@ -43,8 +43,8 @@ def matches(client: httpx.Client, upload: bytes) -> list[dict[str, Any]]:
     return found
 
 
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+def eventually(condition: Callable[[], bool], patience_s: float = 10.0) -> None:
+    deadline = time.monotonic() + patience_s
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -219,7 +219,7 @@ def test_a_service_that_knows_no_generation_is_not_ready(clip: bytes) -> None:
     world = World.with_songs()
     world.catalog.failure = MetadataError("MySQL does not answer")
     with serving(world.api("poll_s=30")) as client:
-        problem(client.post("/v1/identify", content=clip), 503, "not_ready")
+        problem(client.post("/v1/identify", content=clip), 503, "metadata_store")
         ready = client.get("/readyz")
         assert (ready.status_code, ready.json()["checks"]["metadata"]) == (503, "MySQL does not answer")
         assert client.get("/healthz").json()["status"] == "ok"

@@ -216,7 +216,7 @@ def test_a_recording_comes_window_by_window() -> None:
     expected = list(Recording(io.BytesIO(data), window_s=4.0, max_s=60.0))
     assert len(windows) == len(expected) > 3
     assert all(np.array_equal(one, other) for one, other in zip(windows, expected, strict=True))
-    assert recording.duration_s == 21.0
+    assert (recording.duration_s, recording.share) == (21.0, 1.0)
 
 
 def test_a_recording_that_is_given_up_leaves_nothing() -> None:

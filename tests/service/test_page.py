@@ -15,6 +15,7 @@ from serve.keys import hash_of, new_token
 from tests.service.live import serving
 from tests.service.pages import (
     HEARD,
+    KEEP_SHARES,
     KEEP_STATES,
     LISTENED,
     MICROPHONE_RATE,
@@ -23,6 +24,7 @@ from tests.service.pages import (
     Conversations,
     Visit,
     browsing,
+    check_progress,
     check_readable,
     drawn,
     drop_clip,
@@ -44,7 +46,7 @@ def world() -> World:
 
 @pytest.fixture(scope="module")
 def client(world: World) -> Iterator[httpx.Client]:
-    with serving(world.api("bounds.clip_s=20")) as client:
+    with serving(world.api("bounds.clip_s=20", "bounds.timeline_window_s=10")) as client:
         yield client
 
 
@@ -157,11 +159,13 @@ def test_a_microphone_that_is_not_allowed_is_told(page: Page) -> None:
 
 
 def test_a_long_file_becomes_a_timeline(visit: Visit, world: World) -> None:
-    """Segments and the gap between them are drawn and listed; the arrow keys move between them and tell more."""
+    """Segments and the gap between them are drawn and listed, and how far it is; the arrow keys move between them."""
     page = visit.page
     go(page, "Timeline")
+    page.evaluate(KEEP_SHARES)
     visit.drop("radio.wav", radio(world))
     expect(page.locator("#timeline-state")).to_contain_text("2 segments in 0:54")
+    check_progress(page, "0:5")
     rows = page.locator("#timeline-list li")
     expect(rows).to_have_count(3)
     for row, told in enumerate((HEARD[2].tags.title, "nothing known", HEARD[3].tags.title)):

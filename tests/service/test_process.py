@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from conf import compose
-from ingest.stores import ConfigurationError
-from serve.__main__ import ExitCode, PortError, configured, listen_once, main
+from ingest.stores import ConfigurationError, MetadataError
+from serve.__main__ import ExitCode, PortError, configured, listen_once, look_at_metadata, main
 from serve.config import ServeConfig, check
 from serve.local_ray import cpus
 from serve.process_tree import descendants, end, read_process
@@ -59,6 +59,17 @@ def test_a_port_in_use_is_one_line_and_a_three(tmp_path: Path, capsys: pytest.Ca
         port = taken.getsockname()[1]
         assert main([f"home={tmp_path}", f"port={port}"]) == ExitCode.PORT_IN_USE
     assert str(port) in one_line(capsys)
+
+
+def test_a_database_that_is_away_is_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A MySQL that does not answer is told in one line and hinders nothing; a file that cannot be used does."""
+    url = "mysql+pymysql://root:s3cret@127.0.0.1:1/refrain"
+    look_at_metadata(configured([f"home={tmp_path}", "metadata=mysql", f"metadata.url={url}"]))
+    line = one_line(capsys)
+    assert "127.0.0.1:1" in line and "once that is there" in line and "s3cret" not in line
+    (tmp_path / "metadata.sqlite").write_bytes(b"no database" * 1_000)
+    with pytest.raises(MetadataError):
+        look_at_metadata(configured([f"home={tmp_path}"]))
 
 
 def test_a_free_port_is_left_free() -> None:

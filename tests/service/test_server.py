@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain, repeat
 from pathlib import Path
 
 import httpx
@@ -37,6 +38,7 @@ from serve.client import Client
 from serve.matching import Calibration
 from serve.process_tree import Process, descendants
 from tests.service.sounds import Samples, melody, wav
+from tests.service.test_hostile_heads import MIB, connected, said, sent
 
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 240.0  # on a machine that has other things to do
@@ -185,12 +187,24 @@ def test_errors_over_the_socket_are_problems(server: Server) -> None:
         assert response.headers["content-type"] == "application/problem+json"
         assert response.headers.get_list("x-request-id") == ["mine"]
         assert response.json()["request_id"] == "mine"
+        nobodys = http.post("/v1/identify", content=b"no audio")
+        assert nobodys.json()["request_id"] == nobodys.headers["x-request-id"] != "mine"
         large = http.post("/v1/identify", content=bytes(33 << 20))
         assert (large.status_code, large.json()["code"]) == (413, "body_too_large")
         assert http.delete("/v1/tracks/1").json()["code"] == "unknown_track"
         assert http.put("/v1/tracks/1").status_code == 405
         assert http.get("/docs").status_code == http.get("/").status_code == 200
         assert http.get("/openapi.json").json()["info"]["title"] == "Refrain"
+
+
+def test_rays_proxy_bounds_heads(server: Server, client: Client) -> None:
+    """A header without end, and one that never comes, end their connections with a problem, and clips are answered."""
+    port = int(server.url.rpartition(":")[2])
+    with connected(port) as greedy, connected(port) as slow:
+        slow.sendall(b"GET / HTTP/1.1\r\nX")
+        assert sent(greedy, chain([b"GET / HTTP/1.1\r\nX: "], repeat(bytes([97]) * MIB, 64))) < 64 * MIB
+        assert client.identify(wav(melody(1, 3.0)))["matches"] == []
+        assert b'"code": "head_timeout"' in said(slow)
 
 
 def test_a_catalogue_that_is_filled_meanwhile_answers(client: Client, filler: Filler) -> None:

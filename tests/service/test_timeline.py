@@ -23,7 +23,7 @@ from serve.encoders import EmbedJob, EncoderSet
 from serve.fakes import SpectralEmbedder
 from serve.keys import hash_of, new_token
 from serve.recording import SURROUNDING_CELLS, windows_of, without_surroundings
-from serve.schema import TimelineAnswer
+from serve.schema import TimelineAnswer, TimelineProgress
 from tests.service.live import serving
 from tests.service.sounds import melody, wav, wav_without_samples
 from tests.service.test_api import problem
@@ -86,6 +86,19 @@ def test_segments_are_streamed_as_lines(client: httpx.Client, mix: bytes) -> Non
     assert segments == client.post("/v1/timeline", content=mix).json()["segments"]
     assert set(last) == {"query", "timings_ms"}
     assert last["query"] == {"duration_s": 80.0}
+
+
+def test_how_far_it_is_is_told_to_who_asks(world: World, mix: bytes) -> None:
+    """After every window a line says how much was heard, up to all of it; the other lines are as without."""
+    with serving(world.api("bounds.timeline_window_s=10")) as client:
+        found = lines(client.post("/v1/timeline?progress=true", content=mix, headers=STREAMED))
+        plain = lines(client.post("/v1/timeline", content=mix, headers=STREAMED))
+        assert set(client.post("/v1/timeline?progress=true", content=mix).json()) == set(plain[-1]) | {"segments"}
+    told = [TimelineProgress.model_validate(line) for line in found if "share" in line]
+    assert [line for line in found if "share" not in line][:-1] == plain[:-1]
+    assert len(told) >= 8 and (told[-1].heard_s, told[-1].share) == (80.0, 1.0)
+    for one in told:
+        assert 0 < one.share <= 1 and one.heard_s / one.share == pytest.approx(80.0, rel=0.1)
 
 
 def test_a_segment_is_sent_before_the_recording_has_been_read(world: World) -> None:

@@ -5,11 +5,12 @@
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from scripts.load.material import Clip
 from scripts.load.traffic import Reply
-from tests.system.answering import Answering, answering, clips
+from tests.system.answering import READY_WITHIN_S, Answering, answering, clips, wait_for
 from tests.system.steady import Steady, asking
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
@@ -72,3 +73,25 @@ def test_a_server_that_comes_back_is_found_again(server: str, service: Answering
         service.servers.start(server)
         service.answered(asked[0])
     assert service.replicas("api") == before
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("server", "code"), [("milvus", "vector_store"), ("mysql", "metadata_store")])
+def test_a_replica_starts_while_a_server_is_away(server: str, code: str, service: Answering, asked: list[Clip]) -> None:
+    """The API's only replica is lost during an outage: the next one comes up, says what is missing, and answers with
+    names once that is back."""
+    before = service.replicas("api")
+    with asking(service.url, asked):
+        service.servers.stop(server)
+        service.kill_replica("api")
+        wait_for(lambda: missing(service) == code, READY_WITHIN_S)
+        assert httpx.get(f"{service.url}/healthz").status_code == 200
+        assert not before & service.replicas("api")
+        service.servers.start(server)
+        service.answered(asked[0])
+
+
+def missing(service: Answering) -> str | None:
+    """What a replica that is there lacks."""
+    ready = httpx.get(f"{service.url}/readyz", timeout=60.0).json()
+    return ready["code"] if "checks" in ready and ready["status"] != "degraded" else None

@@ -1,6 +1,6 @@
 """Metadata in SQL: SQLite in the home, or MySQL. Strings and states live here alone."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from ingest.stores.metadata.tracks import TrackRows
 
 MIGRATION_ANSWER_S = 3_600.0  # a statement of a migration may rewrite a large table
 
-__all__ = ["CatalogLock", "CatalogStore", "Metadata", "open_metadata"]
+__all__ = ["CatalogLock", "CatalogStore", "Metadata", "open_catalog", "open_metadata"]
 
 
 class CatalogStore(TrackRows, PublicationRows, BrowsingRows, LedgerRows, GenerationRows, ImportRows, RunRows):
@@ -33,8 +33,8 @@ class CatalogStore(TrackRows, PublicationRows, BrowsingRows, LedgerRows, Generat
     Writers that are not alone by nature (a run, a deletion, a promotion) hold lock() around their work.
     """
 
-    def __init__(self, database: Database, home: Path, catalog_id: int, name: str) -> None:
-        super().__init__(database, catalog_id, name)
+    def __init__(self, database: Database, home: Path, find: Callable[[], int], name: str) -> None:
+        super().__init__(database, find, name)
         self._home = home
 
     @contextmanager
@@ -58,11 +58,13 @@ class Metadata:
     def catalog(self, name: str = "default") -> CatalogStore:
         """A catalogue, created if absent. Raises ConfigurationError for an unusable name."""
         check_catalog_name(name)
+        catalog_id = self._found(name)
+        return CatalogStore(self._database, self._home, lambda: catalog_id, name)
+
+    def _found(self, name: str) -> int:
         query = select(catalogs.c.catalog_id).where(catalogs.c.name == name)
         catalog_id = self._database.read(lambda connection: connection.scalar(query))
-        if catalog_id is None:
-            catalog_id = self._create(name)
-        return CatalogStore(self._database, self._home, catalog_id, name)
+        return self._create(name) if catalog_id is None else int(catalog_id)
 
     def catalog_names(self) -> list[str]:
         """Names of all catalogues, sorted."""
@@ -95,12 +97,27 @@ class Metadata:
 
 def open_metadata(config: MetadataConfig, home: Path) -> Metadata:
     """Connect, and create or upgrade the schema. Raises MetadataError, ConfigurationError."""
-    if config.kind not in ("sqlite", "mysql"):
-        raise ConfigurationError(f"metadata.kind {config.kind!r} is none of sqlite, mysql")
     with _open(replace(config, answer_s=MIGRATION_ANSWER_S), home) as patient:
         ensure_schema(patient, home)
     return Metadata(_open(config, home), home)
 
 
+def open_catalog(config: MetadataConfig, home: Path, name: str) -> CatalogStore:
+    """A catalogue whose store may be away still: it is opened by what is first asked of it while it is there.
+
+    Raises ConfigurationError; until then everything that is asked raises MetadataError.
+    """
+    check_catalog_name(name)
+    database = _open(config, home)
+
+    def find() -> int:
+        with open_metadata(config, home) as metadata:
+            return metadata.catalog(name).catalog_id
+
+    return CatalogStore(database, home, find, name)
+
+
 def _open(config: MetadataConfig, home: Path) -> Database:
+    if config.kind not in ("sqlite", "mysql"):
+        raise ConfigurationError(f"metadata.kind {config.kind!r} is none of sqlite, mysql")
     return open_sqlite(config, home) if config.kind == "sqlite" else open_mysql(config)
