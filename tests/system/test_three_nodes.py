@@ -16,7 +16,6 @@ from ingest.config import EncoderConfig
 from ingest.fingerprint import SAMPLE_RATE
 from ingest.model import read_model
 from ingest.stores import open_metadata
-from scripts.load.figures import refusals
 from scripts.load.material import Clip
 from scripts.music import compose
 from scripts.music.files import FORMATS, encode
@@ -182,5 +181,4 @@ def test_a_service_that_loses_a_node(how: str, service: RayPods, token: str) -> 
         service.add_worker()
         wait_for(lambda: is_running(service), service.head.said)
         again_s = steady.now_s()
-    print(how, len(steady.replies), refusals(steady.replies), max(reply.latency_ms for reply in steady.replies))
     assert all(reply.accepted for reply in steady.replies if reply.due_s >= again_s)
