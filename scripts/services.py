@@ -2,9 +2,9 @@
 
     python -m scripts.services          starts both, prints their addresses, ends them on Ctrl-C
 
-MariaDB is Debian's `mariadb-server`, the browser its `chromium`, promtool part of its `prometheus`, each installed if
-missing and we are root; Milvus is the PyPI package `milvus`, a whole server in one process. What cannot be had is an
-error that names the package.
+MariaDB is Debian's `mariadb-server`, the browser its `chromium`, promtool part of its `prometheus`, `ip` and `nft` are
+its `iproute2` and `nftables`, each installed if missing and we are root; Milvus is the PyPI package `milvus`, a whole
+server in one process. What cannot be had is an error that names the package.
 """
 
 import contextlib
@@ -120,6 +120,18 @@ def find_promtool() -> str:
     return promtool
 
 
+def find_ip() -> str:
+    """Path of what makes network namespaces; as with MariaDB. Raises ServiceError."""
+    (ip,) = _programs("iproute2", "ip")
+    return ip
+
+
+def find_nft() -> str:
+    """Path of what filters their packets; as with MariaDB. Raises ServiceError."""
+    (nft,) = _programs("nftables", "nft")
+    return nft
+
+
 def _programs(package: str, *names: str) -> list[str]:
     """Paths of a Debian package's programs, installed if one is missing and we are root."""
     found = [_find(name) for name in names]
@@ -196,8 +208,17 @@ def _spawn(
             stderr=subprocess.STDOUT,
             env=os.environ | (environment or {}) | {"PYTHONUNBUFFERED": "1"},
             start_new_session=True,
-            preexec_fn=lambda: _LIBC.prctl(_PR_SET_PDEATHSIG, ending),
+            preexec_fn=dies_with_us(ending),
         )
+
+
+def dies_with_us(ending: signal.Signals) -> Callable[[], None]:
+    """To be called in a process that we start, before it becomes what it shall be: what it gets when we are gone."""
+
+    def arm() -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, ending)
+
+    return arm
 
 
 def _end(process: subprocess.Popen[bytes], ending: signal.Signals) -> None:

@@ -88,10 +88,13 @@ class Caller:
 
 
 @asynccontextmanager
-async def calling(url: str, clips: Sequence[Clip]) -> AsyncIterator[Caller]:
-    """Callers of a service, with as many connections as they need."""
+async def calling(url: str, clips: Sequence[Clip], token: str = "") -> AsyncIterator[Caller]:
+    """Callers of a service, with as many connections as they need, and a key where it wants one."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=TIMEOUT_S, trust_env=False) as http:
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    async with httpx.AsyncClient(
+        base_url=url, limits=limits, timeout=TIMEOUT_S, trust_env=False, headers=headers
+    ) as http:
         yield Caller(http, clips)
 
 

@@ -24,6 +24,9 @@ SHOWN = {"vectors": ("uri", "REFRAIN_MILVUS_URI"), "metadata": ("url", "REFRAIN_
 # Variable: who reads it. All of them in one program, which prints what they read.
 ELSEWHERE = {
     "RAY_USAGE_STATS_ENABLED": "usage_stats_enabled()",
+    "RAY_health_check_period_ms": "Config.health_check_period_ms()",
+    "RAY_health_check_timeout_ms": "Config.health_check_timeout_ms()",
+    "RAY_health_check_failure_threshold": "Config.health_check_failure_threshold()",
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "int(PROXY_READY_CHECK_TIMEOUT_S)",
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH",
     "AWS_ENDPOINT_URL": "s3.meta.endpoint_url",
@@ -34,6 +37,7 @@ ELSEWHERE = {
 READERS = f"""
 import json
 import botocore.session
+from ray._raylet import Config
 from ray._common.usage.usage_lib import usage_stats_enabled
 from ray.serve._private.constants import PROXY_READY_CHECK_TIMEOUT_S, RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH
 session = botocore.session.Session()

@@ -17,9 +17,9 @@ RATE = 2.0  # a second
 class Steady:
     """In a thread of its own; `replies` once it has ended, in the order in which they were asked for."""
 
-    def __init__(self, url: str, clips: Sequence[Clip]) -> None:
+    def __init__(self, url: str, clips: Sequence[Clip], token: str = "") -> None:
         self.replies: list[Reply] = []
-        self._url, self._clips = url, clips
+        self._url, self._clips, self._token = url, clips, token
         self._ended = threading.Event()
         self._began_s = time.perf_counter()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._ask_on()))
@@ -39,7 +39,7 @@ class Steady:
 
     async def _ask_on(self) -> None:
         asked = []
-        async with calling(self._url, self._clips) as caller, asyncio.TaskGroup() as group:
+        async with calling(self._url, self._clips, self._token) as caller, asyncio.TaskGroup() as group:
             for number in count():
                 await asyncio.sleep(max(0.0, number / RATE - self.now_s()))
                 if self._ended.is_set():
@@ -49,12 +49,12 @@ class Steady:
 
 
 @contextmanager
-def asking(url: str, clips: Sequence[Clip]) -> Iterator[Steady]:
+def asking(url: str, clips: Sequence[Clip], token: str = "") -> Iterator[Steady]:
     """From two seconds before what happens inside to two seconds after it.
 
     Whatever happens, every answer is right, and what is not answered is turned away as promised.
     """
-    steady = Steady(url, clips)
+    steady = Steady(url, clips, token)
     steady.start()
     try:
         time.sleep(2.0)
