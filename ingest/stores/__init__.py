@@ -41,8 +41,9 @@ from ingest.stores.records import (
 )
 
 if TYPE_CHECKING:
+    from ingest.stores.columns import SearchHits, StoredRows
     from ingest.stores.metadata import CatalogLock, CatalogStore, Metadata, open_catalog, open_metadata
-    from ingest.stores.vectors import SearchHits, StoredRows, Vectors, open_vectors
+    from ingest.stores.vectors import Vectors, open_vectors
 
 # Imported on first use: pymilvus and SQLAlchemy take seconds, and a decoder needs neither.
 LATER = {
@@ -51,8 +52,8 @@ LATER = {
     "Metadata": "ingest.stores.metadata",
     "open_catalog": "ingest.stores.metadata",
     "open_metadata": "ingest.stores.metadata",
-    "SearchHits": "ingest.stores.vectors",
-    "StoredRows": "ingest.stores.vectors",
+    "SearchHits": "ingest.stores.columns",
+    "StoredRows": "ingest.stores.columns",
     "Vectors": "ingest.stores.vectors",
     "open_vectors": "ingest.stores.vectors",
 }

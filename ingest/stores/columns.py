@@ -1,4 +1,4 @@
-"""What Milvus answers, read as arrays. Letters: Q queries, k hits a query, N rows, D dimensions.
+"""What Milvus answers, read as arrays. Letters: Q queries, k hits a query, N rows, D dimensions, P = PEAKS_A_SEGMENT.
 
 pymilvus makes an object of every hit and of every row. These are its own requests, channel and repeats, and Milvus'
 published messages; only what comes back is read by columns, in a tenth of the time.
@@ -6,8 +6,9 @@ published messages; only what comes back is read by columns, in a tenth of the t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +19,46 @@ from pymilvus.client.utils import check_status
 from pymilvus.decorators import retry_on_rpc_failure
 from pymilvus.grpc_gen import common_pb2
 
+from ingest.fingerprint.peaks import PEAKS_A_SEGMENT
+
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+Peaks = npt.NDArray[np.uint16]
 Column = Ints | Floats | list[str]
 
 EMPTY = common_pb2.EmptyCollection
+
+
+@dataclass(frozen=True)
+class SearchHits:
+    """The nearest stored vectors of each query, best first.
+
+    Shape: keys int64 [Q, k], −1 where fewer than k exist; scores float32 [Q, k] cosine, −1.0 there.
+    """
+
+    keys: Ints
+    scores: Floats
+
+
+@dataclass(frozen=True)
+class StoredRows:
+    """What is stored under some keys.
+
+    Shape: keys int64 [N] ascending; vectors float32 [N, D], [0, 0] if nothing is stored; peaks uint16 [N, P].
+    """
+
+    keys: Ints
+    vectors: Floats
+    peaks: Peaks
+
+    @classmethod
+    def joined(cls, parts: Iterable[Self]) -> Self:
+        """Those of all parts, one after the other."""
+        some = [part for part in parts if len(part.keys)]
+        if not some:
+            return cls(np.empty(0, np.int64), np.empty((0, 0), np.float32), np.empty((0, PEAKS_A_SEGMENT), np.uint16))
+        keys, vectors, peaks = zip(*((part.keys, part.vectors, part.peaks) for part in some), strict=True)
+        return cls(np.concatenate(keys), np.concatenate(vectors), np.concatenate(peaks))
 
 
 def search(
@@ -35,8 +71,8 @@ def search(
     params: dict[str, Any],
     consistency: str,
     **limits: Any,
-) -> tuple[Ints, Floats]:
-    """Keys and scores [Q, k] of the hits, best first; −1 and −1.0 where a query has fewer.
+) -> SearchHits:
+    """The k nearest of each query [Q, D].
 
     `limits` are those of the client's own methods: timeout, retry_times. Raises what these raise.
     """
@@ -53,7 +89,7 @@ def search(
     if results.topks:
         there = np.arange(k) < np.array(results.topks)[:, None]
         keys[there], scores[there] = results.ids.int_id.data, results.scores
-    return keys, scores
+    return SearchHits(keys, scores)
 
 
 def rows(

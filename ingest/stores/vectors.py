@@ -5,7 +5,7 @@ Letters: Q queries, k hits a query, N vectors, M keys asked for, D dimensions, P
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from ingest.errors import ConfigurationError, VectorStoreError
 from ingest.fingerprint.grid import vector_key
 from ingest.fingerprint.peaks import PEAKS_A_SEGMENT, peaks_from_text, peaks_to_text
 from ingest.stores import columns
+from ingest.stores.columns import SearchHits, StoredRows
 from ingest.stores.config import VectorsConfig
 from ingest.stores.milvus import VECTOR_FIELD, MilvusConnection, settle, within
 
@@ -45,38 +46,6 @@ INDEX_PARAMS: dict[str, dict[str, Any]] = {
     "AUTOINDEX": {},
 }
 HNSW_EF = 128  # how many neighbours a search keeps; Milvus wants at least k
-
-
-@dataclass(frozen=True)
-class SearchHits:
-    """The nearest stored vectors of each query, best first.
-
-    Shape: keys int64 [Q, k], −1 where fewer than k exist; scores float32 [Q, k] cosine, −1.0 there.
-    """
-
-    keys: Keys
-    scores: Floats
-
-
-@dataclass(frozen=True)
-class StoredRows:
-    """What is stored under some keys.
-
-    Shape: keys int64 [N] ascending; vectors float32 [N, D], [0, 0] if nothing is stored; peaks uint16 [N, P].
-    """
-
-    keys: Keys
-    vectors: Floats
-    peaks: Peaks
-
-    @classmethod
-    def joined(cls, parts: Iterable[Self]) -> Self:
-        """Those of all parts, one after the other."""
-        some = [part for part in parts if len(part.keys)]
-        if not some:
-            return cls(np.empty(0, np.int64), np.empty((0, 0), np.float32), np.empty((0, PEAKS_A_SEGMENT), np.uint16))
-        keys, vectors, peaks = zip(*((part.keys, part.vectors, part.peaks) for part in some), strict=True)
-        return cls(np.concatenate(keys), np.concatenate(vectors), np.concatenate(peaks))
 
 
 class Vectors:
@@ -171,7 +140,7 @@ class Vectors:
         """
         if len(queries) == 0:
             return SearchHits(np.empty((0, k), np.int64), np.empty((0, k), np.float32))
-        keys, scores = self._ask(
+        hits: SearchHits = self._ask(
             columns.search,
             collection,
             queries,
@@ -181,7 +150,7 @@ class Vectors:
             params={"metric_type": METRIC, "params": self._search_params(collection, k)},
             consistency=self._consistency(strong),
         )
-        return SearchHits(keys, scores)
+        return hits
 
     def fetch(self, collection: str, keys: Keys, *, strong: bool = False) -> StoredRows:
         """Those of the keys [M] that are stored, with their vectors and peaks."""
