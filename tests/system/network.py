@@ -18,6 +18,7 @@ from tests.system.relay import Address, listening, relaying
 
 SUBNET = "10.77.0"
 HUB = f"{SUBNET}.1"  # where the stores answer, and from where operator and callers ask
+HUB_MAC = "02:00:00:00:00:01"
 OUTSIDE = {"app.kubernetes.io/name": "kuberay-operator", "refrain-client": "true"}
 
 
@@ -34,7 +35,8 @@ class Network:
     def open(self) -> None:
         """Lay the bridge."""
         self._namespace(HUB)
-        self._in(HUB, "link", "add", "wire", "type", "bridge")
+        # Of itself a bridge takes the least address of its wires, and a pod finds a changed one only after a while.
+        self._in(HUB, "link", "add", "wire", "address", HUB_MAC, "type", "bridge")
         self._in(HUB, "addr", "add", f"{HUB}/24", "dev", "wire")
         self._in(HUB, "link", "set", "wire", "up")
 
