@@ -90,6 +90,17 @@ def asked(expression: str) -> Iterator[tuple[str, set[str]]]:
             yield found["name"], set(re.findall(r"(\w+) ?[=!]", found["labels"] or ""))
 
 
+def selectors(expression: str) -> Iterator[str]:
+    """Each series that an expression selects, as it is written there.
+
+    >>> list(selectors('sum by (pod) (rate(a_total{code=~"x|y"}[5m])) / on (pod) up > 2 and b'))
+    ['a_total{code=~"x|y"}', 'up', 'b']
+    """
+    for found in SELECTOR.finditer(GROUPING.sub("", RANGE.sub("", expression))):
+        if found["name"] not in OPERATORS:
+            yield found[0]
+
+
 def grouped(expression: str) -> set[str]:
     """The labels that an expression groups or joins by."""
     return {label for found in GROUPING.finditer(expression) for label in re.findall(r"\w+", found["labels"])}

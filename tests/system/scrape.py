@@ -6,6 +6,8 @@ import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import gettempdir
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -58,6 +60,13 @@ def scraping(ports: Callable[[], Iterable[int]]) -> Iterator[Figures]:
         scraper.join()
         for port in ports():
             figures.take(port)
+
+
+def metrics_ports(pid: int) -> Iterator[int]:
+    """The metrics port of the Ray that a job started, as Ray wrote it down; none before and afterwards."""
+    for file in Path(gettempdir()).glob(f"refrain-job-{pid}-*/session_latest/metrics_export_port_*"):
+        with suppress(OSError, ValueError):
+            yield int(file.read_text())
 
 
 def documented() -> set[str]:

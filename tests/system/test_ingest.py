@@ -2,10 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-from tempfile import gettempdir
 
 import numpy as np
 import pytest
@@ -24,7 +21,7 @@ from tests.system.catalogue import (
     write_piece,
     write_pieces,
 )
-from tests.system.scrape import documented, scraping
+from tests.system.scrape import documented, metrics_ports, scraping
 
 pytestmark = pytest.mark.integration
 
@@ -128,13 +125,6 @@ def test_a_second_job_on_the_same_catalogue_is_refused(tmp_path: Path) -> None:
         refused = ingest(home, music)
     assert refused.returncode == 3
     assert len(refused.stderr.strip().splitlines()) == 1, refused.stderr
-
-
-def metrics_ports(pid: int) -> Iterator[int]:
-    """The metrics port of the Ray that a job started, as Ray wrote it down; none before and afterwards."""
-    for file in Path(gettempdir()).glob(f"refrain-job-{pid}-*/session_latest/metrics_export_port_*"):
-        with suppress(OSError, ValueError):
-            yield int(file.read_text())
 
 
 @pytest.mark.long
