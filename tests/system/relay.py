@@ -5,9 +5,9 @@ import ctypes
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 CLONE_NEWNET = 0x40000000
@@ -64,14 +64,22 @@ def relaying(
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: Address, wait_s: float) -> None:
     with suppress(OSError, asyncio.CancelledError):
-        try:
+        async with _closing(writer):
             other_reader, other_writer = await asyncio.open_connection(*target)
-            try:
+            async with _closing(other_writer):
                 await asyncio.gather(_pump(reader, other_writer, wait_s), _pump(other_reader, writer))
-            finally:
-                other_writer.close()
-        finally:
-            writer.close()
+
+
+@asynccontextmanager
+async def _closing(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+    """When it is cut short, what nobody takes any more is dropped: it would keep the connection open."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        writer.transport.abort()
+        raise
+    finally:
+        writer.close()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wait_s: float = 0.0) -> None:
