@@ -15,7 +15,7 @@ from ingest.stores import VectorsConfig
 from scripts.evaluation.conditions import CONDITIONS
 from serve.config import MatchingConfig, ServeConfig
 
-PATHS = ("catalog.path", "out", "noise", "rooms", "encoder.weights", "vectors.uri")
+PATHS = ("home", "catalog.path", "out", "noise", "rooms", "encoder.weights", "vectors.uri")
 
 
 @dataclass
