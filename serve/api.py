@@ -141,7 +141,7 @@ def build_api(
     add_state(app, service, figures)
     add_tracks(app, service.tracks)
     add_pages(app)
-    return Edge(protected(app, service.bounds, ring, origins), figures, echo_request_id)
+    return Edge(protected(app, service.bounds, ring, origins), figures, echo_request_id, app.routes)
 
 
 def add_queries(app: FastAPI, service: Service, meter: Meter) -> None:

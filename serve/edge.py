@@ -2,8 +2,10 @@
 
 import time
 import uuid
+from collections.abc import Sequence
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve.meter import Meter
@@ -15,10 +17,12 @@ MAX_ID = 128
 class Edge:
     """Gives a request its id (the caller's, if there is one) and the response the same.
 
-    `echo=False` behind Ray Serve's proxy, which puts the header on the response itself.
+    `echo=False` behind Ray Serve's proxy, which puts the header on the response itself. `routes` are those inside: Ray
+    asks an application for them, and its proxies count requests by their patterns, or else all of them as one route.
     """
 
-    def __init__(self, app: ASGIApp, meter: Meter, echo: bool) -> None:
+    def __init__(self, app: ASGIApp, meter: Meter, echo: bool, routes: Sequence[BaseRoute] = ()) -> None:
+        self.routes = routes
         self._app = app
         self._meter = meter
         self._echo = echo

@@ -81,8 +81,9 @@ def recorded() -> dict[str, frozenset[str]]:
 def asked(expression: str) -> Iterator[tuple[str, set[str]]]:
     """Each figure that an expression names, with the labels that select from it.
 
-    >>> list(asked('sum by (pod) (rate(a_total{code="x y", job!="z"}[5m])) / on (pod) up > 2 and b'))
-    [('a_total', {'code', 'job'}), ('up', set()), ('b', set())]
+    >>> found = asked('sum by (pod) (rate(a_total{code="x y", job!="z"}[5m])) / on (pod) up > 2 and b')
+    >>> [(name, sorted(labels)) for name, labels in found]
+    [('a_total', ['code', 'job']), ('up', []), ('b', [])]
     """
     plain = GROUPING.sub("", RANGE.sub("", STRING.sub('""', expression)))
     for found in SELECTOR.finditer(plain):

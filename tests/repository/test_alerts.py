@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from serve.meter import BUCKETS_MS
+from tests.repository.kubernetes import of_kind
 from tests.repository.paths import ROOT
 from tests.repository.prometheus import alerts, groups, promtool, rules, write_rules
 
@@ -65,6 +66,16 @@ def test_every_alert_says_what_to_do() -> None:
         assert alert["labels"]["severity"] in SEVERITIES
         assert alert["annotations"].keys() == {"summary", "description", "runbook_url"}
         assert alert["annotations"]["runbook_url"] == f"docs/operations.md#{name.lower()}"
+
+
+def test_the_last_counts_of_a_job_are_scraped() -> None:
+    """Nodes, whose pages keep what the job counted, stay after it for ten scrapes or more."""
+    (job,) = of_kind("k8s/base", "RayJob")
+    endpoints = [
+        each for monitor in of_kind("k8s/base", "PodMonitor") for each in monitor["spec"]["podMetricsEndpoints"]
+    ]
+    slowest_s = max(int(endpoint["interval"].removesuffix("s")) for endpoint in endpoints)
+    assert job["spec"]["ttlSecondsAfterFinished"] >= 10 * slowest_s
 
 
 def test_the_objective_is_a_bound_of_the_histogram() -> None:

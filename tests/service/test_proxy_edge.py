@@ -14,6 +14,7 @@ from serve.proxy_edge import IMPORT_PATH, ProxyEdge, middlewares
 from serve.schema import Problem
 from tests.repository.paths import ROOT
 from tests.service.live import serving
+from tests.service.world import World
 
 
 class Proxy:
@@ -77,3 +78,9 @@ def test_every_proxy_is_told_of_it() -> None:
     name = "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH"
     assert ENVIRONMENT[name] == IMPORT_PATH
     assert f"{name}={IMPORT_PATH}" in (ROOT / "k8s/base/environment.env").read_text().splitlines()
+
+
+def test_rays_proxies_learn_the_routes() -> None:
+    """The application shows the patterns by which Ray's proxies count, so that looks at the health are no queries."""
+    found = {route.path for route in World.with_songs().api().routes if isinstance(route, Route)}
+    assert found >= {"/v1/identify", "/v1/tracks/{track_id}", "/healthz", "/readyz", "/metrics"}

@@ -196,8 +196,8 @@ def wait_for(condition: Callable[[], bool], within_s: float = ANSWERED_WITHIN_S)
 
 
 @contextmanager
-def answering(folder: Path) -> Iterator[Answering]:
-    """From nothing to a service that is ready."""
+def answering(folder: Path, *chosen: str) -> Iterator[Answering]:
+    """From nothing to a service that is ready; `chosen` are options of its own."""
     servers = Servers(folder)
     with ExitStack() as opened:
         for name in ("mysql", "milvus"):
@@ -208,7 +208,7 @@ def answering(folder: Path) -> Iterator[Answering]:
         options = [f"home={home}", f"port={port}", "poll_s=0.3", "vectors.timeout_s=5", "metadata.timeout_s=5"]
         options.append("bounds.wait_s=15")  # how fast the machine is, is not the matter here
         options += ["vectors=milvus", f"vectors.uri={servers.vectors.uri}"]
-        options += ["metadata=mysql", f"metadata.url={servers.metadata.url}"]
+        options += ["metadata=mysql", f"metadata.url={servers.metadata.url}", *chosen]
         with log.open("wb") as said:
             process = subprocess.Popen(
                 [sys.executable, "-m", "tests.system.rolled", *options],

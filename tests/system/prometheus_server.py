@@ -26,7 +26,7 @@ class Prometheus:
     """Its answers, and the pods that it finds: `discover` gives it ports of them."""
 
     def __init__(self, folder: Path, url: str) -> None:
-        self._folder, self.url = folder, url
+        self._folder, self.url, self.began_s = folder, url, time.time()
 
     def discover(self, pod: str, app: str, ports: Iterable[int]) -> None:
         """A pod with this name and label, as the discovery of Kubernetes shows it to Prometheus."""
@@ -54,6 +54,10 @@ class Prometheus:
         """Of each alert: inactive, pending or firing."""
         groups = self._get("rules", {"type": "alert"})["groups"]
         return {rule["name"]: rule["state"] for group in groups for rule in group["rules"]}
+
+    def troubled(self) -> set[str]:
+        """The alerts that ever waited or fired."""
+        return {one["alertname"] for one in self.series("ALERTS")}
 
     def _get(self, what: str, parameters: dict[str, str]) -> Any:
         with urllib.request.urlopen(f"{self.url}/api/v1/{what}?{urlencode(parameters)}", timeout=30) as answer:
