@@ -14,28 +14,12 @@ from serve.meter import NoMeter
 from serve.schema import Identification, Problem
 from tests.service.live import serving
 from tests.service.sounds import melody, wav, wav_without_samples
-from tests.service.world import World, noisy
+from tests.service.world import World
 
 MATCH_FIELDS = {
     *("track_id", "uri", "title", "artist", "album", "isrc", "offset_s", "score", "confidence", "speed"),
     *("pitch_semitones", "aligned_s", "same_recording"),
 }
-
-
-@pytest.fixture(scope="module")
-def world() -> World:
-    return World.with_songs()
-
-
-@pytest.fixture(scope="module")
-def client(world: World) -> Iterator[httpx.Client]:
-    with serving(world.api()) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def clip(world: World) -> bytes:
-    return wav(noisy(world.clip(2, 17.3, 8.0)))
 
 
 def matches(client: httpx.Client, upload: bytes) -> list[dict[str, Any]]:

@@ -16,11 +16,6 @@ from tests.service.world import World
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
-    return World.with_songs()
-
-
-@pytest.fixture(scope="module")
 def client(world: World) -> Iterator[httpx.Client]:
     with serving(world.api("bounds.clip_s=8", "bounds.body_mib=2")) as client:
         yield client

@@ -27,17 +27,6 @@ from tests.service.world import World
 PIECE_S = 0.25
 
 
-@pytest.fixture(scope="module")
-def world() -> World:
-    return World.with_songs()
-
-
-@pytest.fixture(scope="module")
-def client(world: World) -> Iterator[httpx.Client]:
-    with serving(world.api()) as client:
-        yield client
-
-
 @contextmanager
 def calling(client: httpx.Client, query: str = "") -> Iterator[ClientConnection]:
     url = str(client.base_url.copy_with(scheme="ws", path="/v1/listen")) + query

@@ -11,11 +11,6 @@ from tests.service.sounds import Samples, melody
 from tests.service.world import World, noisy
 
 
-@pytest.fixture(scope="module")
-def world() -> World:
-    return World.with_songs()
-
-
 def recognise(world: World, clip: Samples) -> list[TrackMatch]:
     return world.recogniser().recognise(world.embedder.embed(to_int16(clip)))
 

@@ -37,17 +37,6 @@ STREAMED = {"accept": "application/x-ndjson"}
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
-    return World.with_songs()
-
-
-@pytest.fixture(scope="module")
-def client(world: World) -> Iterator[httpx.Client]:
-    with serving(world.api()) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
 def mix(world: World) -> bytes:
     """Song 1, something unknown, song 2 from its fifth second on."""
     return wav(np.concatenate([world.clip(1, 0.0, 30.0), melody(50, 20.0), world.clip(2, 5.0, 30.0)]))

@@ -23,11 +23,6 @@ from tests.service.world import World, noisy
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
-    return World.with_songs()
-
-
-@pytest.fixture(scope="module")
 def client(world: World) -> Iterator[httpx.Client]:
     with serving(world.api("matching.retunings_semitones=[]")) as client:  # vectors cannot be read a second time
         yield client

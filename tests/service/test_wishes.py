@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -16,29 +15,12 @@ from serve import problems
 from serve.client import AsyncClient, Client, ClientError
 from serve.problems import ServiceError
 from tests.service.live import serving
-from tests.service.sounds import wav
 from tests.service.test_api import eventually, problem
 from tests.service.test_listen import pcm
-from tests.service.world import World, noisy
+from tests.service.world import World
 
 ASKING = ("/v1/identify", "/v1/embed", "/v1/search", "/v1/timeline")
 NEVER_HERE = {"missing", "unusable_name", "timeout", "lake", "infrastructure", "verification", "bad_input"}  # of a job
-
-
-@pytest.fixture(scope="module")
-def world() -> World:
-    return World.with_songs()
-
-
-@pytest.fixture(scope="module")
-def client(world: World) -> Iterator[httpx.Client]:
-    with serving(world.api()) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def clip(world: World) -> bytes:
-    return wav(noisy(world.clip(2, 17.3, 8.0)))
 
 
 @pytest.mark.parametrize("path", ASKING)

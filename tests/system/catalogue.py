@@ -12,7 +12,7 @@ import numpy as np
 from ingest.config import EncoderConfig
 from ingest.fingerprint import SEGMENT_BITS
 from ingest.model import read_model
-from ingest.stores import MetadataConfig, VectorsConfig, open_metadata, open_vectors
+from ingest.stores import CatalogStore, MetadataConfig, Vectors, VectorsConfig, open_metadata, open_vectors
 from scripts.music import compose
 from scripts.music.files import FORMATS, Tags, write
 
@@ -72,13 +72,27 @@ def left_in(home: Path, uris: list[str]) -> Left:
         catalog = metadata.catalog("default")
         generation = catalog.active_generation()
         assert generation is not None and generation.encoder == encoder
-        tracks = {track.uri: track for track in map(catalog.track, range(1, 1 + len(uris))) if track is not None}
-        keys = {
-            uri: _keys(vectors.fetch(generation.collection, possible_keys(track.recording_id)).keys)
-            for uri, track in tracks.items()
-        }
-        rows = {uri: (t.track_id, t.recording_id, t.title, t.artist, t.isrc, t.duration_s) for uri, t in tracks.items()}
-        return Left(keys, rows, vectors.count(generation.collection))
+        return left_of(catalog, vectors, len(uris))
+
+
+def left_on(metadata: MetadataConfig, vectors: VectorsConfig, name: str, files: int) -> Left:
+    """The same of a catalogue on servers."""
+    unused = Path("unused")
+    with open_metadata(metadata, unused) as opened, open_vectors(vectors, unused) as store:
+        return left_of(opened.catalog(name), store, files)
+
+
+def left_of(catalog: CatalogStore, vectors: Vectors, files: int) -> Left:
+    """What stores hold of a catalogue of at most so many files."""
+    generation = catalog.active_generation()
+    assert generation is not None
+    tracks = [track for track in map(catalog.track, range(1, 1 + files)) if track is not None]
+    keys: dict[str, tuple[int, ...]] = {}
+    for track in tracks:
+        held = vectors.fetch(generation.collection, possible_keys(track.recording_id), strong=True)
+        keys[track.uri] = tuple(held.keys.tolist())
+    rows = {t.uri: (t.track_id, t.recording_id, t.title, t.artist, t.isrc, t.duration_s) for t in tracks}
+    return Left(keys, rows, vectors.count(generation.collection))
 
 
 def named_files(home: Path) -> tuple[set[str], set[str]]:
@@ -92,7 +106,3 @@ def named_files(home: Path) -> tuple[set[str], set[str]]:
 def possible_keys(recording_id: int) -> np.ndarray:
     """More keys than a test's recording has segments."""
     return (recording_id << SEGMENT_BITS) + np.arange(2_000, dtype=np.int64)
-
-
-def _keys(keys: np.ndarray) -> tuple[int, ...]:
-    return tuple(np.sort(keys).tolist())

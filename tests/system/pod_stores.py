@@ -4,17 +4,16 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
 import pymysql
 from moto.server import ThreadedMotoServer
 
-from ingest.stores import MetadataConfig, VectorsConfig, open_metadata, open_vectors
+from ingest.stores import MetadataConfig, VectorsConfig
 from scripts.services import mariadb, milvus
 from tests.repository.configured import SECRETS
-from tests.system.catalogue import Left, possible_keys
+from tests.system.catalogue import Left, left_on
 from tests.system.network import Network
 
 BUCKET = "refrain"  # of the manifest, for lake and music
@@ -32,18 +31,7 @@ class Stores:
 
     def left(self, name: str, files: int) -> Left:
         """What they hold of a catalogue: keys by uri, rows, vectors."""
-        unused = Path("unused")
-        with open_metadata(self.metadata, unused) as metadata, open_vectors(self.vectors, unused) as vectors:
-            catalog = metadata.catalog(name)
-            generation = catalog.active_generation()
-            assert generation is not None
-            tracks = [track for track in map(catalog.track, range(1, 1 + files)) if track is not None]
-            keys: dict[str, Any] = {}
-            for track in tracks:
-                held = vectors.fetch(generation.collection, possible_keys(track.recording_id), strong=True)
-                keys[track.uri] = tuple(held.keys.tolist())
-            rows = {t.uri: (t.track_id, t.recording_id, t.title, t.artist, t.isrc, t.duration_s) for t in tracks}
-            return Left(keys, rows, vectors.count(generation.collection))
+        return left_on(self.metadata, self.vectors, name, files)
 
 
 @contextmanager

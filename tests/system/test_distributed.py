@@ -17,9 +17,9 @@ from moto.server import ThreadedMotoServer
 
 from ingest.config import EncoderConfig
 from ingest.model import read_model
-from ingest.stores import CatalogStore, MetadataConfig, VectorsConfig, open_metadata, open_vectors
+from ingest.stores import CatalogStore, MetadataConfig, VectorsConfig, open_metadata
 from scripts.services import MILVUS_PORTS, free_ports, mariadb, milvus
-from tests.system.catalogue import ROOT, Left, possible_keys, write_pieces
+from tests.system.catalogue import ROOT, Left, left_on, write_pieces
 from tests.system.cluster import Cluster, ray_cluster
 from tests.system.s3_proxy import FlakyS3, flaky_s3
 from tests.system.scrape import Figures, documented, scraping
@@ -114,20 +114,7 @@ class World:
 
     def left(self, name: str) -> Left:
         """What stores hold of a catalogue: keys by uri, rows, vectors."""
-        with (
-            open_metadata(self.metadata, Path("unused")) as metadata,
-            open_vectors(self.vectors, Path("unused")) as vectors,
-        ):
-            catalog = metadata.catalog(name)
-            generation = catalog.active_generation()
-            assert generation is not None
-            tracks = [track for track in map(catalog.track, range(1, 1 + FILES)) if track is not None]
-            keys: dict[str, Any] = {}
-            for track in tracks:
-                held = vectors.fetch(generation.collection, possible_keys(track.recording_id), strong=True)
-                keys[track.uri] = tuple(held.keys.tolist())
-            rows = {t.uri: (t.track_id, t.recording_id, t.title, t.artist, t.isrc, t.duration_s) for t in tracks}
-            return Left(keys, rows, vectors.count(generation.collection))
+        return left_on(self.metadata, self.vectors, name, FILES)
 
 
 def finish(job: subprocess.Popen[str]) -> tuple[int, str]:
