@@ -65,7 +65,8 @@ def mariadb(directory: Path, port: int | None = None) -> Iterator[str]:
         def start() -> tuple[subprocess.Popen[bytes], str]:
             listening = port or free_ports(1)[0]
             options = [f"--datadir={data}", f"--port={listening}", f"--socket={short}/s", "--bind-address=127.0.0.1"]
-            command = [server, "--no-defaults", *user, *options, "--innodb-buffer-pool-size=64M"]
+            options += ["--innodb-buffer-pool-size=64M", f"--tmpdir={short}"]  # one that starts sweeps its tmpdir
+            command = [server, "--no-defaults", *user, *options]
             return _spawn(command, log, signal.SIGTERM), f"mysql+pymysql://root@127.0.0.1:{listening}"
 
         with _running(start, _mariadb_answers, signal.SIGTERM, log) as url:
