@@ -5,7 +5,11 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+
 from conf import as_yaml, asked_to_show, compose, describe
+from conf.events import events, writing_events
+from conf.traces import tracing
 from ingest import ray_environment
 from ingest.catalog import list_catalog
 from ingest.census import Census
@@ -50,7 +54,10 @@ this run or an earlier one (0 with on_rejects=exit0) · 143 stopped by SIGTERM o
 Secrets come from the environment: REFRAIN_MYSQL_PASSWORD, REFRAIN_MILVUS_TOKEN, and AWS_… for S3.
 """
 
+SERVICE = "refrain-ingest"  # as traces and log lines name it
 Job = Callable[[IngestConfig, StopSignal], RunRecord]
+
+log = events(__name__)
 
 
 def main(arguments: Sequence[str], job: Job | None = None) -> int:
@@ -80,6 +87,18 @@ def act(arguments: Sequence[str], stop: StopSignal, job: Job | None) -> int:
         print(as_yaml(config))
         return ExitCode.DONE
     check(config)
+    # A run is always traced as a whole; of its files the sampler of the environment chooses.
+    with writing_events(config.logs, service=SERVICE, catalog=config.catalog.name), tracing(SERVICE, ALWAYS_ON):
+        try:
+            return do(config, stop, job)
+        except RefrainError as error:
+            if not config.logs.for_people:  # who read it on the last line
+                log.error("failed", code=error.code, error=str(error), exit_code=int(ExitCode.of_error(error)))
+            raise
+
+
+def do(config: IngestConfig, stop: StopSignal, job: Job | None) -> int:
+    """What the action says."""
     match config.action:
         case "plan":
             print(plan(config).text())

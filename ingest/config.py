@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import Literal
 
+from conf.events import LogsConfig
 from ingest.stores import LakeConfig, MetadataConfig, VectorsConfig
 
 Action = Literal["plan", "run", "status", "report", "retry_failed", "promote", "rollback", "delete", "restore"]
@@ -130,6 +131,7 @@ class IngestConfig:
     lake: LakeConfig
     compute: ComputeConfig
     progress: ProgressConfig
+    logs: LogsConfig
 
     @property
     def home_is_local(self) -> bool:

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from conf.traces import written
 from ingest.catalog import locate, open_file
 from ingest.config import AudioConfig, CatalogConfig
 from ingest.errors import BadInput, InfrastructureError, TimedOut, TooShort
+from ingest.file_traces import FileTraces, TracedRun
 from ingest.fingerprint import SAMPLE_RATE, AudioStream, Tags, Window, cut_windows, denoise_blocks, read_tags
 from ingest.rows import WINDOW_SCHEMA, table
 
@@ -34,28 +36,33 @@ class DecodeFiles:
         audio: AudioConfig,
         padding: tuple[int, int],
         file_timeout_s: float,
+        run: TracedRun | None = None,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.catalog, self.audio, self.padding = catalog, audio, padding
         self.file_timeout_s, self.clock, self.pause = file_timeout_s, clock, pause
+        self.traces = FileTraces(run)
 
     def __call__(self, work: pa.Table) -> Iterator[pa.Table]:
         for row in work.to_pylist():
+            span = self.traces.begin(row["recording_id"], row["uri"])
             for window in self.rows(row["recording_id"], row["uri"]):
-                yield table([window], WINDOW_SCHEMA)
+                yield table([window | {"trace": written(span.get_span_context())}], WINDOW_SCHEMA)
+            span.end()
 
     def rows(self, recording_id: int, uri: str) -> Iterator[dict[str, Any]]:
         """Rows of WINDOW_SCHEMA for one file: its windows, or what there was of them and a reject.
 
         A source that fails is asked again, from the start of the file: windows that come twice count once.
         """
-        for wait_s in (*RETRY_AFTER_S, None):
+        for attempt, wait_s in enumerate((*RETRY_AFTER_S, None), 1):
+            same = {"recording_id": recording_id, "attempt": attempt}
             try:
                 for fields in self._windows(uri):
-                    yield {"recording_id": recording_id, **fields}
+                    yield same | fields
             except BadInput as error:
-                yield {"recording_id": recording_id, "window": -1, "code": error.code, "reason": str(error)}
+                yield same | {"window": -1, "code": error.code, "reason": str(error)}
             except InfrastructureError:
                 if wait_s is None:
                     raise

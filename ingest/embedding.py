@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import islice
 
+from conf.events import events
 from ingest.config import IngestConfig
 from ingest.errors import ErrorBudgetSpent, InfrastructureError
+from ingest.file_traces import TracedRun
 from ingest.flow import Flow
 from ingest.metrics import JobMetrics
 from ingest.model import Model
@@ -17,6 +19,8 @@ from ingest.receipts import Outcomes, Receipts
 from ingest.runs import Run
 from ingest.stop import StopSignal
 from ingest.stores import CatalogStore, Work
+
+log = events(__name__)
 
 
 @dataclass
@@ -49,14 +53,16 @@ class Embedding:
                 self._wave(wave, flow, metrics)
 
     def _wave(self, wave: list[Work], flow: Flow, metrics: JobMetrics) -> None:
-        receipts = Receipts()
+        receipts, uris = Receipts(), {item.recording_id: item.uri for item in wave}
+        run = TracedRun.here(self.current.record.run_id)
         flow.enter(len(wave))
         metrics.show(self.progress.left, flow)
-        for rows in embed_files(wave, self.config, self.model):
+        for rows in embed_files(wave, self.config, self.model, run):
             self.stop.check()
             outcomes = receipts.add(rows)
             flow.leave(outcomes.files, len(receipts.unfinished()), outcomes.busy_s)
             self._commit(outcomes)
+            _tell(outcomes, uris)
             metrics.count(outcomes)
             metrics.show(self.progress.left, flow)
             self._check_budget()
@@ -83,3 +89,13 @@ class Embedding:
             raise ErrorBudgetSpent(
                 f"{rejected} of {listed} files were rejected, more than error_budget={budget:g} allows"
             )
+
+
+def _tell(outcomes: Outcomes, uris: dict[int, str]) -> None:
+    for unit, times in outcomes.asked_again.items():
+        log.warning("source asked again", unit=unit, uri=uris[unit], times=times)
+    for reject in outcomes.rejects:
+        unit = reject.recording_id
+        log.info("rejected", unit=unit, uri=uris[unit], code=reject.code, reason=reject.reason)
+    for done in outcomes.done:
+        log.debug("embedded", unit=done.recording_id, uri=uris[done.recording_id], segments=done.segments)

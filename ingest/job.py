@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+from opentelemetry import trace
+
+from conf.events import events, naming
 from ingest.catalog import Listing, list_catalog
 from ingest.checks import READS_THE_SOURCE
 from ingest.config import IngestConfig
@@ -29,6 +32,9 @@ from ingest.stop import Stopped, StopSignal
 from ingest.stores import CatalogStore, Generation
 from ingest.stores.removal import delete_tracks, drop_superseded
 
+log = events(__name__)
+tracer = trace.get_tracer(__name__)
+
 
 def run(config: IngestConfig, stop: StopSignal) -> RunRecord:
     """Do what changes a catalogue: `action=run`, `retry_failed`, `promote`, `rollback`, `delete`, `restore`.
@@ -43,7 +49,7 @@ def run(config: IngestConfig, stop: StopSignal) -> RunRecord:
             preflight(config, model, stores.catalog, stores.vectors, stores.lake)
         current = Run.start(config.home_root, config)
         current.record.model_checksum = model.checksum
-        with _recorded(current, stores.catalog):
+        with _told(current), _recorded(current, stores.catalog):
             Job(config, stop, current, stores, model).run()
         return current.record
 
@@ -152,6 +158,22 @@ class Job:
         unusable = [RejectLine(entry.uri, entry.code, entry.reason) for entry in listing.unusable]
         stored = self.stores.catalog.rejects(self.model.checksum)
         self.current.set_rejects([*unusable, *(RejectLine(row.uri, row.code, row.reason) for row in stored)])
+
+
+@contextmanager
+def _told(current: Run) -> Iterator[None]:
+    """Log lines and traces name the run, and say how it ended."""
+    record = current.record
+    marks = {"refrain.run_id": record.run_id, "refrain.catalog": record.catalog}
+    with naming(run_id=record.run_id), tracer.start_as_current_span(record.action, attributes=marks):
+        log.info("run started", action=record.action, encoder=record.model_checksum, host=record.host)
+        try:
+            yield
+        finally:
+            counts = {name: count for name, count in asdict(record.counts).items() if count}
+            log.info(
+                "run ended", state=record.state, reason=record.message, elapsed_s=round(record.elapsed_s, 3), **counts
+            )
 
 
 @contextmanager

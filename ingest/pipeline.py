@@ -16,6 +16,7 @@ import ray.data
 from ingest.config import IngestConfig
 from ingest.decode import DecodeFiles
 from ingest.embed import EmbedWindows
+from ingest.file_traces import TracedRun
 from ingest.model import Model
 from ingest.rows import WORK_SCHEMA, table
 from ingest.sink import WriteLake
@@ -34,14 +35,14 @@ class Stage:
     batch_rows: int
 
 
-def stages(config: IngestConfig, model: Model) -> list[Stage]:
+def stages(config: IngestConfig, model: Model, run: TracedRun | None = None) -> list[Stage]:
     """The graph as data, in order."""
     compute, pools, audio = config.compute, config.compute.pools, config.audio
     device = "cuda" if compute.embed_gpus else "cpu"
     threads = max(1, int(compute.embed_cpus))
-    decode = (config.catalog, audio, model.padding, compute.file_timeout_s)
-    embed = (config.encoder.weights, model.checksum, device, threads, audio.silence_dbfs)
-    sink = (config.lake, config.home_dir, config.catalog.name, model.checksum, model.dim)
+    decode = (config.catalog, audio, model.padding, compute.file_timeout_s, run)
+    embed = (config.encoder.weights, model.checksum, device, threads, audio.silence_dbfs, run)
+    sink = (config.lake, config.home_dir, config.catalog.name, model.checksum, model.dim, run)
     return [
         Stage(DecodeFiles, decode, pools.decode_actors, compute.decode_cpus, 0, batch_rows=1),
         Stage(EmbedWindows, embed, pools.embed_actors, compute.embed_cpus, compute.embed_gpus, compute.embed_batch),
@@ -49,10 +50,12 @@ def stages(config: IngestConfig, model: Model) -> list[Stage]:
     ]
 
 
-def embed_files(work: Sequence[Work], config: IngestConfig, model: Model) -> Iterator[list[dict[str, Any]]]:
+def embed_files(
+    work: Sequence[Work], config: IngestConfig, model: Model, run: TracedRun | None = None
+) -> Iterator[list[dict[str, Any]]]:
     """Run the graph over `work`; yields receipts (rows of RECEIPT_SCHEMA) as files of the lake become durable."""
     dataset: ray.data.Dataset = ray.data.from_arrow(_blocks(work, config.compute.block_rows))
-    for stage in stages(config, model):
+    for stage in stages(config, model, run):
         dataset = dataset.map_batches(
             stage.actor,
             fn_constructor_args=stage.arguments,

@@ -1,9 +1,11 @@
 """How far a job is: a live bar on a terminal, a line now and then elsewhere."""
 
+import logging
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Self, TextIO
 
 from rich.console import Console
@@ -11,11 +13,14 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Column
 
+from conf.events import events
 from ingest.flow import Flow
 from ingest.runs import Sample
 
 DRAWN_EVERY = 1_000  # entries of a listing
 MAX_SAMPLES = 512  # of the throughput curve; beyond it every second one goes and the rest come half as often
+
+log = events(__name__)
 
 
 class Progress:
@@ -105,15 +110,29 @@ class Progress:
         return " · ".join(parts)
 
     def write_line(self) -> None:
-        """Write the status as a line."""
-        self._stream.write(f"{self.status()}\n")
-        self._stream.flush()
+        """Write the status as a line, or as an event where those are written."""
+        if log.isEnabledFor(logging.INFO):
+            log.info("progress", **self._figures())
+        else:
+            self._stream.write(f"{self.status()}\n")
+            self._stream.flush()
+
+    def _figures(self) -> dict[str, str | int | float]:
+        with self._guard:
+            return {
+                "stage": self.stage_name,
+                "listed": self._listed,
+                "files": self.total,
+                "done": self.tracks,
+                "rejected": self.rejected,
+                "audio_s": round(self.audio_s, 1),
+            }
 
     def __enter__(self) -> Self:
         if self._bar:
             self._bar.start()
             self._draw()
-        threading.Thread(target=self._beat, name="progress", daemon=True).start()
+        threading.Thread(target=copy_context().run, args=(self._beat,), name="progress", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -40,6 +40,7 @@ class Outcomes:
     done: list[Done] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     busy_s: dict[str, float] = field(default_factory=dict)  # by stage
+    asked_again: dict[int, int] = field(default_factory=dict)  # recordings whose source failed at first, and how often
 
     @property
     def files(self) -> int:
@@ -66,6 +67,8 @@ class Receipts:
                 outcomes.busy_s[stage] = outcomes.busy_s.get(stage, 0.0) + (receipt[f"{stage}_s"] or 0.0)
             if recording_id in self._closed:
                 continue
+            if receipt["attempt"] > 1 and (receipt["last"] or receipt["code"]):
+                outcomes.asked_again[recording_id] = receipt["attempt"] - 1
             if receipt["code"]:
                 outcomes.rejects.append(Reject(recording_id, receipt["code"], receipt["reason"]))
                 self._close(recording_id)

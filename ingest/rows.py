@@ -40,10 +40,12 @@ FILE_FIELDS = [
     ("album", pa.string()),
     ("isrc", pa.string()),
     ("content_hash", pa.string()),
+    ("attempt", pa.int32()),  # 2: the source was asked again
     ("decode_s", pa.float64()),  # that reading and decoding took, since the window before
     ("embed_s", pa.float64()),
     ("code", pa.string()),
     ("reason", pa.string()),
+    ("trace", pa.string()),  # the span of decoding, of a file that is traced
 ]
 WINDOW_SCHEMA = pa.schema([*FILE_FIELDS, ("first_segment", pa.int32()), ("samples", pa.large_binary())])
 EMBEDDED_SCHEMA = pa.schema(

@@ -23,8 +23,10 @@ from platform import node, python_version
 from typing import Any, Literal, NamedTuple
 
 import yaml
+from opentelemetry import trace
 
 from conf import masked
+from conf.events import events
 from ingest.config import IngestConfig
 from ingest.errors import InfrastructureError
 from ingest.flow import shares
@@ -45,6 +47,9 @@ REPORTED_PACKAGES = (
     "sqlalchemy",
 )
 SHOWN_REJECTS = 20  # in a report
+
+log = events(__name__)
+tracer = trace.get_tracer(__name__)
 
 # Upper edges of the duration histogram; the last bin is open.
 DURATION_EDGES_S = (5, 10, 30, 60, 120, 180, 240, 300, 420, 600, 900, 1800, 3600, 7200)
@@ -171,11 +176,13 @@ class Run:
         """Time what happens inside under a name; repeated names add up."""
         started = time.monotonic()
         try:
-            yield
+            with tracer.start_as_current_span(name):
+                yield
         finally:
-            spent = self.record.stages_s.get(name, 0.0) + time.monotonic() - started
-            self.record.stages_s[name] = spent
+            elapsed_s = time.monotonic() - started
+            self.record.stages_s[name] = self.record.stages_s.get(name, 0.0) + elapsed_s
             self.save()
+            log.info("stage ended", stage=name, elapsed_s=round(elapsed_s, 3))
 
     def set_rejects(self, rejects: Iterable[RejectLine]) -> None:
         """Write rejects.csv and count it by code."""

@@ -1,7 +1,6 @@
 """Who may ask for what: keys, their scopes and their rates, checked before anything else is done."""
 
 import hmac
-import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from conf.events import events
 from ingest.stores import ConfigurationError
 from serve.config import BoundsConfig, KeyConfig, Permission, ServeConfig
 from serve.keys import check_keys, hash_of, read_keys
@@ -22,7 +22,7 @@ from serve.problems import Forbidden, RateLimited, ServiceError, Unauthorized, d
 from serve.rates import Allowance, TokenBucket
 from serve.uploads import drain
 
-logger = logging.getLogger(__name__)
+log = events(__name__)
 
 OPEN = ("/", "/docs", "/openapi.json", "/healthz", "/readyz")
 OPEN_BELOW = "/web/"
@@ -100,9 +100,9 @@ class KeyRing:
         try:
             self._hold(self._read())
         except ConfigurationError as error:
-            logger.warning("%s; the keys stay as they were", error)
+            log.warning("keys stay as they were", error=str(error))
         else:
-            logger.info("keys_file=%s was read again: %d keys open the service", self._file, len(self._keys))
+            log.info("keys read again", file=str(self._file), keys=len(self._keys))
 
     def _read(self) -> list[KeyConfig]:
         keys = [*self._configured, *(read_keys(self._file) if self._file else ())]

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 
+from conf.events import events
 from serve.access import KeyRing, protected
 from serve.config import BoundsConfig
 from serve.degraded import flag
@@ -68,6 +69,8 @@ LONG_BODY = {
     "required": True,
     "content": {"multipart/form-data": _FORM, "application/octet-stream": _BINARY, "audio/*": _BINARY},
 }
+
+log = events(__name__)
 
 
 class Service(Protocol):
@@ -172,8 +175,17 @@ def add_queries(app: FastAPI, service: Service, meter: Meter) -> None:
         check_catalog(catalog, service.catalog_name)
         answer = await service.identify(clip, limit, min_confidence, start_s, evidence)
         meter.stages(answer.timings_ms, bool(answer.matches), answer.degraded)
+        log.info("clip answered", **told(answer))
         flag(response, answer.degraded)
         return answer
+
+
+def told(answer: Identification) -> dict[str, float | int | bool | None]:
+    """What a log line says of an answer."""
+    best = answer.matches[0] if answer.matches else None
+    found = {"track_id": best.track_id, "offset_s": best.offset_s, "confidence": best.confidence} if best else {}
+    timings = {f"{stage}_ms": elapsed_ms for stage, elapsed_ms in answer.timings_ms.items()}
+    return {"matches": len(answer.matches), "duration_s": answer.query.duration_s, **found, **timings}
 
 
 def add_state(app: FastAPI, service: Service, meter: Meter) -> None:

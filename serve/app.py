@@ -7,6 +7,7 @@ from ray.serve import Application
 from ray.serve.config import BackpressureConfig
 from ray.serve.handle import DeploymentHandle
 
+from conf.events import write_events
 from ingest.stores import open_catalog, open_vectors
 from serve.access import open_ring
 from serve.api import build_api
@@ -20,6 +21,7 @@ from serve.ray_draining import ending
 from serve.ray_meter import RayMeter
 from serve.scaling import scaled
 from serve.service import QueryService
+from serve.traces import SERVICE
 
 NAME = "refrain"
 SIDE_REQUESTS = 32  # health, metrics, pages and bodies still arriving, beside the queries
@@ -37,6 +39,8 @@ class ApiReplica:
 
     def __serve_build_asgi_app__(self) -> Edge:
         config = self._config
+        replica = serve.get_replica_context().replica_id.unique_id
+        write_events(config.logs, service=SERVICE, catalog=config.catalog.name, replica=replica)
         catalog = open_catalog(config.metadata, config.home_path, config.catalog.name)
         generations = Generations(
             catalog,

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from conf.events import LogsConfig
 from ingest.fingerprint import EMBEDDING_HOP_S
 from ingest.stores import ConfigurationError, MetadataConfig, VectorsConfig
 from serve.matching import MatcherSettings
@@ -149,6 +150,7 @@ class ServeConfig:
     matching: MatchingConfig
     bounds: BoundsConfig
     resources: ResourcesConfig
+    logs: LogsConfig
 
     @property
     def home_path(self) -> Path:

@@ -1,14 +1,22 @@
-"""The outermost layer of the application: request ids and one figure for every request."""
+"""The outermost layer of the application: request ids, and one figure and one log line for every request."""
 
 import time
 import uuid
 from collections.abc import Sequence
+from logging import DEBUG, INFO, WARNING
 
+from opentelemetry import trace
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from conf import traces
+from conf.events import events, naming
 from serve.meter import Meter
+
+LOOKS = ("/healthz", "/readyz", "/metrics")  # of orchestrators, every few seconds
+
+log = events(__name__)
 
 REQUEST_ID = "x-request-id"
 MAX_ID = 128
@@ -45,12 +53,26 @@ class Edge:
                     MutableHeaders(scope=message)[REQUEST_ID] = request_id
             await send(message)
 
-        try:
-            await self._app(scope, receive, answer)
-        finally:
-            elapsed_ms = (time.perf_counter() - start) * 1000
-            code, key = state.get("problem_code", "ok"), state.get("key", "")
-            self._meter.request(route_of(scope), status, code, elapsed_ms, key)
+        _carry_on_trace(scope)
+        with naming(request_id=request_id):
+            try:
+                await self._app(scope, receive, answer)
+            finally:
+                elapsed_ms = (time.perf_counter() - start) * 1000
+                route, code, key = route_of(scope), state.get("problem_code", "ok"), state.get("key", "")
+                self._meter.request(route, status, code, elapsed_ms, key)
+                level = WARNING if status >= 500 else DEBUG if route in LOOKS else INFO
+                log.log(
+                    level, "request", method=scope["method"], route=route, status=status, code=code, key=key,
+                    elapsed_ms=round(elapsed_ms, 2),
+                )  # fmt: skip
+
+
+def _carry_on_trace(scope: Scope) -> None:
+    """FastAPI's spans hang on what the headers name: that is the replica's span, where Ray Serve traces the request."""
+    span = traces.written(trace.get_current_span().get_span_context())
+    if span:
+        MutableHeaders(scope=scope)[traces.HEADER] = span
 
 
 def route_of(scope: Scope) -> str:

@@ -1,7 +1,6 @@
 """What the catalogue serves now: the metadata store's pointer, watched, and followed whole."""
 
 import asyncio
-import logging
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -9,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from conf.events import events
 from ingest.fingerprint import RefrainError
 from ingest.stores import Generation, InfrastructureError, MetadataError, VectorStoreError
 from ingest.stores.removal import RemovableVectors
@@ -21,7 +21,7 @@ from serve.recogniser import Recogniser, VectorSearch
 from serve.standing import OK, Standing
 from serve.tuning import Tuning
 
-logger = logging.getLogger(__name__)
+log = events(__name__)
 
 
 class LoadableVectors(VectorSearch, RemovableVectors, Protocol):
@@ -172,7 +172,7 @@ class Generations:
             await self._load_again(self._recogniser.generation)
         for name, state in self.checks.items():
             if state not in (OK, before[name]):
-                logger.warning("%s: %s", name, state)
+                log.warning("part not well", part=name, state=state)
 
     def _pointed(self) -> Generation | None:
         self.directory.look()
@@ -187,7 +187,7 @@ class Generations:
             return
         self._looked, self._stale, self._generation = True, False, OK
         self._store.succeeded()
-        logger.info("serving generation %d (%s)", generation.generation_id, generation.collection)
+        log.info("generation serves", generation=generation.generation_id, collection=generation.collection)
 
     async def _load_again(self, generation: Generation) -> None:
         try:
@@ -197,7 +197,7 @@ class Generations:
             return
         self._stale = False
         self._store.succeeded()
-        logger.info("%s is loaded again", generation.collection)
+        log.info("collection loaded again", collection=generation.collection)
 
     async def _prepare(self, generation: Generation) -> Recogniser:
         if self._recogniser is None or self._recogniser.generation.encoder != generation.encoder:

@@ -18,6 +18,7 @@ from serve.config import MIB, ResourcesConfig, ServeConfig
 from serve.process_tree import adopt_orphans, descendants, end
 from serve.proxy_edge import IMPORT_PATH
 from serve.signals import StopRequest, arm
+from serve.traces import tracing_config
 
 DRAIN_S = 15.0  # for Serve and Ray to end by themselves
 START_S = 180.0  # for Ray's node
@@ -28,6 +29,8 @@ SHORT_PATH = 30  # characters: Ray's socket paths below it must stay under 107 b
 ENVIRONMENT = {
     "RAY_AUTH_MODE": "token",  # Ray listens on every interface: whoever has no token gets nothing
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DISABLE_WORKER_LOG_PREFIX": "1",  # a line of a replica comes out as it was written
+    "RAY_DEDUP_LOGS": "0",
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",  # by default 5, after which a slow proxy is killed
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": IMPORT_PATH,
     "RAY_agent_register_timeout_ms": "180000",  # likewise 30000
@@ -73,6 +76,7 @@ class LocalRay:
             proxy_location="HeadOnly",
             http_options={"host": self._config.host, "port": self._config.port},
             logging_config=quiet,
+            tracing_config=tracing_config(),
         )
         try:
             serve.run((self._build or application)(self._config), name=NAME, logging_config=quiet)

@@ -1,8 +1,12 @@
-"""Milliseconds spent in each stage of a request."""
+"""Milliseconds spent in each stage of a request, each a span where the request is traced."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from opentelemetry import trace
+
+tracer = trace.get_tracer(__name__)
 
 
 class Stopwatch:
@@ -16,7 +20,8 @@ class Stopwatch:
     def stage(self, name: str) -> Iterator[None]:
         begin = time.perf_counter()
         try:
-            yield
+            with tracer.start_as_current_span(name):
+                yield
         finally:
             self._spent[name] = self._spent.get(name, 0.0) + time.perf_counter() - begin
 

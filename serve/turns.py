@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 from typing import TypeVar
 
 from serve.config import BoundsConfig
@@ -34,7 +35,8 @@ class Turns:
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """What the work comes to, or raises; the event loop goes on meanwhile."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        context = copy_context()  # the request's id and its span
+        return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, work)
 
     def close(self) -> None:
         """Nothing new is begun; a thread that works cannot be stopped."""

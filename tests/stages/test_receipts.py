@@ -24,7 +24,8 @@ class File:
         last = len(self.stored) - 1 if self.reject is None else None
         rows = [
             {"recording_id": recording_id, "window": window, "last": window == last, "duration_s": 10.5 * (window + 1),
-             "truncated": None, **dict.fromkeys(TAGS), "decode_s": 0.25, "embed_s": None, "code": None, "reason": None,
+             "truncated": None, **dict.fromkeys(TAGS), "attempt": 1, "decode_s": 0.25, "embed_s": None,
+             "code": None, "reason": None,
              "stored": stored, "lake_file": f"{recording_id % 3}-{window % 2}"}
             for window, stored in enumerate(self.stored)
         ]  # fmt: skip

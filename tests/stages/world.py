@@ -54,7 +54,7 @@ def decoder(clock: Callable[[], float] | None = None, timeout_s: float = 60.0, *
     settings = {"silence_dbfs": -60.0, "window_s": 4.0, "min_s": 1.0, "max_hours": 24.0, "denoise": False} | audio
     catalog = CatalogConfig("folder", "", "default", [], None, False)
     arguments = (catalog, AudioConfig(**settings), NARROW.padding, timeout_s)
-    return DecodeFiles(*arguments, clock) if clock else DecodeFiles(*arguments)
+    return DecodeFiles(*arguments, clock=clock) if clock else DecodeFiles(*arguments)
 
 
 def work(paths: Iterable[Path]) -> pa.Table:
