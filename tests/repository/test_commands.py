@@ -10,6 +10,7 @@ import yaml
 from tests.repository import serve_config
 from tests.repository.configured import environment, mounted, needed_files, python, run, shipped, write_files
 from tests.repository.kubernetes import (
+    INSTALLATIONS,
     RAY_KINDS,
     Manifest,
     cluster_spec,
@@ -29,20 +30,35 @@ ELSEWHERE = {
     "RAY_health_check_failure_threshold": "Config.health_check_failure_threshold()",
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "int(PROXY_READY_CHECK_TIMEOUT_S)",
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH",
+    "RAY_SERVE_TRACING_EXPORTER_IMPORT_PATH": "RAY_SERVE_TRACING_EXPORTER_IMPORT_PATH",
+    "RAY_SERVE_TRACING_SAMPLING_RATIO": "RAY_SERVE_TRACING_SAMPLING_RATIO",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "collector(OTLPSpanExporter())",
+    "OTEL_TRACES_SAMPLER": "sampler(TracerProvider())",
+    "OTEL_TRACES_SAMPLER_ARG": "share()",
     "AWS_ENDPOINT_URL": "s3.meta.endpoint_url",
     "AWS_DEFAULT_REGION": "s3.meta.region_name",
     "AWS_ACCESS_KEY_ID": "session.get_credentials().access_key",
     "AWS_SECRET_ACCESS_KEY": "session.get_credentials().secret_key",
 }
-READERS = f"""
+READERS = """
 import json
 import botocore.session
+from conf.traces import share
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
 from ray._raylet import Config
 from ray._common.usage.usage_lib import usage_stats_enabled
 from ray.serve._private.constants import PROXY_READY_CHECK_TIMEOUT_S, RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH
+from ray.serve._private.constants import RAY_SERVE_TRACING_EXPORTER_IMPORT_PATH, RAY_SERVE_TRACING_SAMPLING_RATIO
+
+def collector(exporter):
+    return exporter._endpoint.removesuffix("/v1/traces")
+
+def sampler(provider):
+    return "parentbased_traceidratio" if provider.sampler.get_description().count("TraceIdRatio") else "another"
+
 session = botocore.session.Session()
 s3 = session.create_client("s3")
-print(json.dumps({{{", ".join(f'"{name}": str({reader})' for name, reader in ELSEWHERE.items())}}}))
 """
 
 
@@ -128,13 +144,21 @@ def test_the_service_that_was_built_is_all_there_is(layer: str) -> None:
     assert arguments(layer) in [arguments("k8s/base"), arguments("k8s/overlays/dev")]
 
 
-def test_every_variable_is_read(node: Any, tmp_path: Path) -> None:
-    """What a variable says arrives at whom it is for; the development overlay has all that there are."""
-    variables = node("k8s/overlays/dev")
-    done = run(python(READERS), variables, tmp_path)
+@every_installation
+def test_every_variable_is_read(layer: str, node: Any, tmp_path: Path) -> None:
+    """What a variable says arrives at whom it is for."""
+    variables = node(layer)
+    there = {name: reader for name, reader in ELSEWHERE.items() if name in variables}
+    readers = ", ".join(f'"{name}": str({reader})' for name, reader in there.items())
+    done = run(python(f"{READERS}print(json.dumps({{{readers}}}))"), variables, tmp_path)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert told == {name: variables[name] for name in ELSEWHERE} | {"RAY_USAGE_STATS_ENABLED": "False"}
+    assert told == {name: variables[name] for name in there} | {"RAY_USAGE_STATS_ENABLED": "False"}
+
+
+def test_every_reader_has_a_variable(node: Any) -> None:
+    """Nobody is asked above what no installation says."""
+    assert set(ELSEWHERE) <= {name for layer in INSTALLATIONS for name in node(layer)}
 
 
 @every_installation

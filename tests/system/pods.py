@@ -3,6 +3,7 @@
 A pod's root is that of the machine with other folders laid over it; its processes end with the first of them.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from scripts.services import dies_with_us
 from serve.process_tree import below
@@ -40,6 +42,10 @@ class Pod:
 
     def said(self) -> str:
         return self.log.read_text(errors="replace")
+
+    def events(self) -> list[dict[str, Any]]:
+        """The lines that are objects: what job and service tell on the output of the first process."""
+        return [json.loads(line) for line in self.said().splitlines() if line.startswith('{"service"')]
 
     def titles(self) -> list[str]:
         """Of its processes."""
@@ -71,7 +77,7 @@ class Pods:
         write_files({"etc/hosts": f"127.0.0.1 localhost\n{hosts}", **files}, place)
         alone = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--uts", "--ipc"]
         shell = ["sh", "-c", LAY_OUT, "sh", str(place), str(self._shared()), name, command]
-        with log.open("wb") as output:
+        with log.open("ab") as output:  # others append to it, too
             process = subprocess.Popen(
                 self.network.command(address, *alone, *shell),
                 env=self._environment() | variables,

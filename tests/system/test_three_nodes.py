@@ -66,6 +66,8 @@ def undisturbed(job: RayPods, around: Stores) -> Left:
     assert ended(job, "undisturbed", job.submit("undisturbed")) == ("SUCCEEDED", 0)
     left = around.left("default", FILES)
     assert len(left.keys) == FILES and all(left.keys.values())
+    ran = [event for event in job.head.events() if event["event"] == "run ended"]
+    assert [(event["state"], event["done"]) for event in ran] == [("done", FILES)], "the head's output tells it"
     return left
 
 
@@ -182,6 +184,8 @@ def test_a_service_that_loses_a_node(how: str, service: RayPods, token: str) -> 
         service.add_worker()
         wait_for(lambda: is_running(service), service.head.said)
         again_s = steady.now_s()
+    told = [event for worker in service.workers for event in worker.events()]
+    assert {"clip answered", "request"} <= {event["event"] for event in told if "request_id" in event}
     meanwhile = [reply.accepted for reply in steady.replies if lost_s <= reply.due_s < again_s]
     assert sum(meanwhile) > len(meanwhile) / 2
     assert all(reply.accepted for reply in steady.replies if reply.due_s >= again_s)
