@@ -1,7 +1,7 @@
 """`AsyncClient`: what `serve.client.Client` does, for programs with an event loop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +11,7 @@ import httpx
 
 from serve import calls
 from serve.answers import Duplicates, Embedded, Identification, Info, Segment, TrackAnswer, TrackPage, Vectors
-from serve.calls import Audio, Call, ClientError, Outcome, Progress, Wishes
+from serve.calls import Audio, Call, ClientError, Heard, Outcome, Progress, Wishes
 
 CHUNK_BYTES = 1 << 18
 A = TypeVar("A")
@@ -86,13 +86,18 @@ class AsyncClient:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def timeline(
-        self, audio: Audio, *, min_confidence: float | None = None, catalog: str | None = None
+        self,
+        audio: Audio,
+        *,
+        min_confidence: float | None = None,
+        catalog: str | None = None,
+        progress: Callable[[Heard], object] | None = None,
     ) -> AsyncIterator[Segment]:
         """The segments of a long recording, given as its bytes or as the path of a file, each as soon as it is over."""
         with await asyncio.to_thread(calls.open_audio, audio) as content:
             for attempt in count():
                 try:
-                    async for segment in self._segments(content, min_confidence, catalog):
+                    async for segment in self._segments(content, min_confidence, catalog, progress):
                         yield segment
                     return
                 except calls.NotBegun as refusal:
@@ -100,21 +105,29 @@ class AsyncClient:
                 await asyncio.sleep(pause_s)
 
     async def _segments(
-        self, content: bytes | BinaryIO, min_confidence: float | None, catalog: str | None
+        self,
+        content: bytes | BinaryIO,
+        min_confidence: float | None,
+        catalog: str | None,
+        progress: Callable[[Heard], object] | None,
     ) -> AsyncIterator[Segment]:
         """Raises NotBegun, ClientError."""
+        question = calls.timeline(min_confidence, catalog, progress is not None)
         begun, sent = False, content if isinstance(content, bytes) else _chunks(content)
         try:
-            async with self._http.stream(**calls.timeline(min_confidence, catalog), content=sent) as response:
+            async with self._http.stream(**question, content=sent) as response:
                 if not response.is_success:
                     await response.aread()
                     raise calls.NotBegun(response)
                 begun = True
                 async for line in response.aiter_lines():
-                    segment = calls.segment_of(line)
-                    if segment is None:
+                    part = calls.part_of(line)
+                    if part is None:
                         return
-                    yield segment
+                    if not isinstance(part, Heard):
+                        yield part
+                    elif progress:
+                        progress(part)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             if not begun:
                 raise calls.NotBegun(error) from error

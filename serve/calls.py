@@ -53,6 +53,14 @@ class ClientError(Exception):
 
 
 @dataclass(frozen=True)
+class Heard:
+    """How far a timeline is: seconds of it, and what share of the whole that is."""
+
+    heard_s: float
+    share: float
+
+
+@dataclass(frozen=True)
 class Call(Generic[A]):
     """One request, answered by an A; every one of them may be repeated without harm."""
 
@@ -158,12 +166,12 @@ def open_audio(audio: Audio) -> AbstractContextManager[bytes | BinaryIO]:
         raise ClientError(f"cannot be read: {error.strerror}", "missing") from error
 
 
-def timeline(min_confidence: float | None, catalog: str | None) -> dict[str, Any]:
+def timeline(min_confidence: float | None, catalog: str | None, progress: bool) -> dict[str, Any]:
     """How to ask httpx for the segments of a long recording, beside its content."""
     return {
         "method": "POST",
         "url": "/v1/timeline",
-        "params": _said(min_confidence=min_confidence, catalog=catalog),
+        "params": _said(min_confidence=min_confidence, catalog=catalog, progress="true" if progress else None),
         "headers": {"content-type": "application/octet-stream", "accept": NDJSON},
         "timeout": httpx.Timeout(QUIET_S, connect=CONNECT_S),
     }
@@ -180,11 +188,13 @@ def again_s(refusal: NotBegun, content: bytes | BinaryIO, attempt: int, retries:
     return pause_s
 
 
-def segment_of(line: str) -> Segment | None:
+def part_of(line: str) -> Segment | Heard | None:
     """A line of a timeline; None: the last. Raises ClientError with the problem that ended it."""
     told = json.loads(line)
     if "code" in told:
         raise ClientError(str(told.get("detail")), str(told["code"]), told.get("status"))
+    if "heard_s" in told:
+        return Heard(told["heard_s"], told["share"])
     return cast(Segment, told) if "track_id" in told else None
 
 

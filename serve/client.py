@@ -8,7 +8,7 @@ and it prints one line for every segment of each. A key comes from REFRAIN_API_K
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
@@ -20,9 +20,9 @@ import httpx
 from serve import calls
 from serve.answers import Duplicates, Embedded, Identification, Info, Segment, TrackAnswer, TrackPage, Vectors
 from serve.async_client import AsyncClient
-from serve.calls import Audio, Call, ClientError, Outcome, Progress, Wishes
+from serve.calls import Audio, Call, ClientError, Heard, Outcome, Progress, Wishes
 
-__all__ = ["AsyncClient", "Client", "ClientError", "main"]
+__all__ = ["AsyncClient", "Client", "ClientError", "Heard", "main"]
 
 USAGE = "usage: python -m serve.client [--at-once N | --timeline] URL FILE…"
 TIMELINE = "--timeline"
@@ -98,37 +98,50 @@ class Client:
             pool.shutdown(cancel_futures=True)
 
     def timeline(
-        self, audio: Audio, *, min_confidence: float | None = None, catalog: str | None = None
+        self,
+        audio: Audio,
+        *,
+        min_confidence: float | None = None,
+        catalog: str | None = None,
+        progress: Callable[[Heard], object] | None = None,
     ) -> Iterator[Segment]:
         """The segments of a long recording, given as its bytes or as the path of a file, each as soon as it is over.
 
-        What refuses it is repeated as of a clip, as long as no answer has begun.
+        What refuses it is repeated as of a clip, as long as no answer has begun. `progress` is told how far it is.
         """
         with calls.open_audio(audio) as content:
             for attempt in count():
                 try:
-                    yield from self._segments(content, min_confidence, catalog)
+                    yield from self._segments(content, min_confidence, catalog, progress)
                     return
                 except calls.NotBegun as refusal:
                     pause_s = calls.again_s(refusal, content, attempt, self._retries, self._http.base_url)
                 time.sleep(pause_s)
 
     def _segments(
-        self, content: bytes | BinaryIO, min_confidence: float | None, catalog: str | None
+        self,
+        content: bytes | BinaryIO,
+        min_confidence: float | None,
+        catalog: str | None,
+        progress: Callable[[Heard], object] | None,
     ) -> Iterator[Segment]:
         """Raises NotBegun, ClientError."""
+        question = calls.timeline(min_confidence, catalog, progress is not None)
         begun = False
         try:
-            with self._http.stream(**calls.timeline(min_confidence, catalog), content=content) as response:
+            with self._http.stream(**question, content=content) as response:
                 if not response.is_success:
                     response.read()
                     raise calls.NotBegun(response)
                 begun = True
                 for line in response.iter_lines():
-                    segment = calls.segment_of(line)
-                    if segment is None:
+                    part = calls.part_of(line)
+                    if part is None:
                         return
-                    yield segment
+                    if not isinstance(part, Heard):
+                        yield part
+                    elif progress:
+                        progress(part)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             if not begun:
                 raise calls.NotBegun(error) from error
@@ -212,9 +225,10 @@ def main(arguments: Sequence[str]) -> int:
 def print_segments(client: Client, files: Sequence[str]) -> int:
     """One line a segment, a file after the other; 1 if one of them has no answer."""
     failed = False
+    progress = show_heard if sys.stderr.isatty() and not sys.stdout.isatty() else None
     for file in files:
         try:
-            for segment in client.timeline(file):
+            for segment in client.timeline(file, progress=progress):
                 print(json.dumps({"file": file, **segment}), flush=True)
         except ClientError as error:
             failed = True
@@ -238,6 +252,11 @@ def print_answers(client: Client, files: Sequence[str], at_once: int) -> int:
         else:
             print(json.dumps({"file": file, **answer}), flush=True)
     return int(failed)
+
+
+def show_heard(heard: Heard) -> None:
+    """On the terminal, in place of the line before."""
+    print(f"\r{heard.share:.0%}", end="\n" if heard.share >= 1 else "", file=sys.stderr, flush=True)
 
 
 def show_progress(done: int, total: int) -> None:

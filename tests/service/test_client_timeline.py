@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve.answers import Segment
 from serve.calls import NotBegun, again_s
-from serve.client import AsyncClient, Client, ClientError
+from serve.client import AsyncClient, Client, ClientError, Heard
 from serve.meter import NoMeter
 from serve.uploads import drain
 from tests.service.live import serving
@@ -124,3 +124,21 @@ def test_stages_of_a_recording_are_counted(recording: bytes) -> None:
         http.post("/v1/timeline", content=b"no audio")
     assert [set(told) for told in meter.told] == [{"decode", "embed", "search", "match", "lookup", "total"}] * 2
     assert all(told["total"] > 0 for told in meter.told)
+
+
+def test_how_far_it_is_told_to_who_asks(recording: bytes) -> None:
+    """Both clients tell it between the segments, in order up to the whole; who does not ask is not told."""
+    heard: list[Heard] = []
+
+    async def asked(url: str) -> list[Segment]:
+        async with AsyncClient(url) as client:
+            return [segment async for segment in client.timeline(recording, progress=heard.append)]
+
+    with refusing(503, times=0) as (url, _), Client(url) as client:
+        found = list(client.timeline(recording, progress=heard.append))
+        told_first, heard[:] = heard.copy(), []
+        assert asyncio.run(asked(url)) == found and [segment["track_id"] for segment in found] == [1]
+        assert heard == told_first == sorted(heard, key=lambda part: part.heard_s)
+        assert heard[-1].heard_s == pytest.approx(30.0, abs=0.1) and heard[-1].share > 0.99
+        heard.clear()
+        assert list(client.timeline(recording)) == found and heard == []
