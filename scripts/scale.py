@@ -27,6 +27,7 @@ from scripts.services import mariadb
 TITLE = "Planning at scale"
 ENCODER = "e" * 64
 COMMITTED_AT_ONCE = 1_000
+POOL_MB = 1024  # of MariaDB: what a million files come to should lie in memory, as on a server of its own
 ONE = "--one"
 
 
@@ -63,7 +64,9 @@ def _run(config: ScaleConfig) -> None:
     costs: list[Cost] = []
     with ExitStack() as opened:
         folder = Path(opened.enter_context(TemporaryDirectory(prefix="refrain-scale-")))
-        server = opened.enter_context(mariadb(folder / "mysql")) if "mysql" in config.stores else ""
+        server = (
+            opened.enter_context(mariadb(folder / "mysql", buffer_pool_mb=POOL_MB)) if "mysql" in config.stores else ""
+        )
         for store in config.stores:
             for files in config.sizes:
                 url = f"{server}/scale_{files}" if store == "mysql" else ""

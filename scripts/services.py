@@ -48,7 +48,7 @@ class ServiceError(RuntimeError):
 
 
 @contextmanager
-def mariadb(directory: Path, port: int | None = None) -> Iterator[str]:
+def mariadb(directory: Path, port: int | None = None, buffer_pool_mb: int = 64) -> Iterator[str]:
     """A private MariaDB; yields its URL without a database, `mysql+pymysql://root@127.0.0.1:PORT`.
 
     The same directory and port again is the same server, restarted.
@@ -65,7 +65,10 @@ def mariadb(directory: Path, port: int | None = None) -> Iterator[str]:
         def start() -> tuple[subprocess.Popen[bytes], str]:
             listening = port or free_ports(1)[0]
             options = [f"--datadir={data}", f"--port={listening}", f"--socket={short}/s", "--bind-address=127.0.0.1"]
-            options += ["--innodb-buffer-pool-size=64M", f"--tmpdir={short}"]  # one that starts sweeps its tmpdir
+            options += [
+                f"--innodb-buffer-pool-size={buffer_pool_mb}M",
+                f"--tmpdir={short}",
+            ]  # one that starts sweeps its tmpdir
             command = [server, "--no-defaults", *user, *options]
             return _spawn(command, log, signal.SIGTERM), f"mysql+pymysql://root@127.0.0.1:{listening}"
 
