@@ -65,10 +65,8 @@ def mariadb(directory: Path, port: int | None = None, buffer_pool_mb: int = 64) 
         def start() -> tuple[subprocess.Popen[bytes], str]:
             listening = port or free_ports(1)[0]
             options = [f"--datadir={data}", f"--port={listening}", f"--socket={short}/s", "--bind-address=127.0.0.1"]
-            options += [
-                f"--innodb-buffer-pool-size={buffer_pool_mb}M",
-                f"--tmpdir={short}",
-            ]  # one that starts sweeps its tmpdir
+            # Its own tmpdir: another one that starts sweeps the temporary tables in the common one.
+            options += [f"--innodb-buffer-pool-size={buffer_pool_mb}M", f"--tmpdir={short}"]
             command = [server, "--no-defaults", *user, *options]
             return _spawn(command, log, signal.SIGTERM), f"mysql+pymysql://root@127.0.0.1:{listening}"
 
