@@ -13,6 +13,7 @@ from ingest.load import fill
 from ingest.runs import Run
 from ingest.stores import Generation
 from ingest.stores.bulk import BulkImports, ImportFiles
+from ingest.stores.removal import FILLED, drop_superseded
 from ingest.verify import verify
 
 
@@ -46,6 +47,8 @@ class Filling:
         self.current.record.verified = asdict(found)
 
     def _fill_and_verify(self, generation: Generation) -> None:
+        if generation.state in FILLED:  # what a job was deleting when it was killed is still in the ledger
+            drop_superseded(generation, self.stores.catalog, self.stores.vectors)
         with self.current.stage("load"):
             if imports_wanted(generation, self.stores.catalog, self.config.vectors):
                 self._import(generation)

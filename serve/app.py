@@ -50,11 +50,10 @@ class ApiReplica:
             config.lookups,
             config.health,
         )
-        service = QueryService(config, catalog, self._encoder, generations, ending=ending)
+        meter = RayMeter()
+        service = QueryService(config, catalog, self._encoder, generations, ending=ending, meter=meter)
         service.decoders.warm()
-        return build_api(
-            service, RayMeter(), echo_request_id=False, ring=open_ring(config), origins=config.cors_origins
-        )
+        return build_api(service, meter, echo_request_id=False, ring=open_ring(config), origins=config.cors_origins)
 
 
 API = serve.deployment(name="api")(serve.ingress()(ApiReplica))

@@ -53,10 +53,11 @@ class LookupConfig:
 
 @dataclass
 class HealthConfig:
-    """When something counts as away."""
+    """When something counts as away, or as lost."""
 
     failures: int  # in a row
     timeout_s: float  # of a look
+    count_every_s: float  # that vectors are counted against the ledger; 0: never
 
 
 @dataclass
@@ -187,6 +188,7 @@ def check(config: ServeConfig) -> None:
     for section, names in (
         (config.bounds, ("waiting",)),
         (config.lookups, ("published_tracks", "degraded_s")),
+        (config.health, ("count_every_s",)),
     ):
         for name in names:
             if getattr(section, name) < 0:

@@ -145,6 +145,9 @@ class MemoryVectors:
         self._check()
         return collection in self.unloaded
 
+    def count(self, collection: str, *, strong: bool = True) -> int:
+        return len(self._stored(collection).keys)
+
     def server_version(self, timeout_s: float | None = None) -> str:
         self._check()
         return "memory"
@@ -185,6 +188,7 @@ class MemoryCatalog:
     number: int = 0
     lookups: int = 0
     runs: dict[str, tuple[str, str]] = field(default_factory=dict)  # action and state
+    loads: dict[int, int] = field(default_factory=dict)  # segments by recording
 
     def add(self, recording_id: int, uri: str) -> None:
         """Publish a recording as the track of the same number."""
@@ -240,6 +244,14 @@ class MemoryCatalog:
         finally:
             self.writer.release()
 
+    def locked(self) -> bool:
+        self._check()
+        return self.writer.locked()
+
+    def loaded_segments(self, generation_id: int) -> int:
+        self._check()
+        return sum(self.loads.values())
+
     def start_run(self, run_id: str, action: str) -> None:
         self.runs[run_id] = action, "running"
 
@@ -259,7 +271,9 @@ class MemoryCatalog:
         return sorted(self.deleted - self.dropped)
 
     def forget_loads(self, generation_id: int, recording_ids: Iterable[int]) -> None:
-        self.dropped |= set(recording_ids)
+        gone = set(recording_ids)
+        self.dropped |= gone
+        self.loads = {number: segments for number, segments in self.loads.items() if number not in gone}
 
     def counts(self, encoder: str) -> CatalogCounts:
         self._check()

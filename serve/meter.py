@@ -36,6 +36,9 @@ class Meter(Protocol):
     def timeline(self, timings_ms: Mapping[str, float]) -> None:
         """One long recording that was followed to its end."""
 
+    def vectors(self, catalog: str, ledger: int, milvus: int) -> None:
+        """How many vectors of the generation that answers the ledger names, and Milvus holds."""
+
     def page(self) -> str:
         """Everything so far, in Prometheus' text format. May block."""
 
@@ -50,6 +53,9 @@ class NoMeter:
         pass
 
     def timeline(self, timings_ms: Mapping[str, float]) -> None:
+        pass
+
+    def vectors(self, catalog: str, ledger: int, milvus: int) -> None:
         pass
 
     def page(self) -> str:

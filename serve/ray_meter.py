@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import httpx
 import ray
-from ray.serve.metrics import Counter, Histogram
+from ray.serve.metrics import Counter, Gauge, Histogram
 
 from serve.meter import BUCKETS_MS, select
 
@@ -42,6 +42,16 @@ class RayMeter:
             description="Clips identified, by whether anything matched, and whether names were to be had.",
             tag_keys=("matched", "degraded"),  # type: ignore[arg-type]
         )
+        self._ledger_vectors = Gauge(
+            "refrain_ledger_vectors",
+            description="Vectors that the ledger names of the generation that answers.",
+            tag_keys=("catalog",),
+        )
+        self._milvus_vectors = Gauge(
+            "refrain_milvus_vectors",
+            description="Vectors that its collection in Milvus holds.",
+            tag_keys=("catalog",),
+        )
 
     def request(self, route: str, status: int, code: str, elapsed_ms: float, key: str) -> None:
         self._requests.inc(1, tags={"route": route, "status": str(status), "code": code, "key": key})
@@ -53,6 +63,10 @@ class RayMeter:
 
     def timeline(self, timings_ms: Mapping[str, float]) -> None:
         self._spent(timings_ms, "timeline")
+
+    def vectors(self, catalog: str, ledger: int, milvus: int) -> None:
+        self._ledger_vectors.set(ledger, tags={"catalog": catalog})
+        self._milvus_vectors.set(milvus, tags={"catalog": catalog})
 
     def _spent(self, timings_ms: Mapping[str, float], of: str) -> None:
         for stage, elapsed_ms in timings_ms.items():

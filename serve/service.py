@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ingest.fingerprint import Embeddings, SilentAudio
 from ingest.stores import CatalogCounts
+from serve.audit import Audit, CountedCatalog
 from serve.clip import Clip, denoised
 from serve.config import ServeConfig
 from serve.decoding.decoders import Decoders
@@ -18,6 +19,7 @@ from serve.draining import Drain, never
 from serve.encoders import EmbedJob, ratio_of
 from serve.generation import Generations
 from serve.listening import Listeners
+from serve.meter import Meter, NoMeter
 from serve.recogniser import STAGES, Recogniser, TrackMatch
 from serve.schema import Health, Identification, Info
 from serve.standing import DEGRADED, OK, UNREADY
@@ -39,7 +41,7 @@ class ClipEncoder(Protocol):
     async def checksums(self) -> frozenset[str]: ...
 
 
-class TrackCatalog(BrowsedCatalog, Protocol):
+class TrackCatalog(BrowsedCatalog, CountedCatalog, Protocol):
     """The metadata store as the service sees it beside the watcher."""
 
     def counts(self, encoder: str) -> CatalogCounts: ...
@@ -57,6 +59,7 @@ class QueryService:
         decoders: Decoders | None = None,
         *,
         ending: Callable[[], bool] = never,
+        meter: Meter | None = None,
     ) -> None:
         self.bounds = config.bounds
         self.catalog_name = config.catalog.name
@@ -68,6 +71,7 @@ class QueryService:
         self._turns = Turns(config.bounds)
         self._ending = ending
         self._drain = Drain()
+        self._audit = Audit(catalog, generations, meter or NoMeter())
         self.decoders = decoders or Decoders(config.bounds)
         self.timelines = Timelines(config.bounds, encoder, generations.serving, self.decoders, self._drain)
         self.listeners = Listeners(config.bounds, encoder, generations.serving, self._turns, self._drain)
@@ -84,6 +88,8 @@ class QueryService:
             asyncio.create_task(self._generations.watch(self._config.poll_s)),
             asyncio.create_task(self._drain.watch(self._ending)),
         ]
+        if count_every_s := self._config.health.count_every_s:
+            watchers.append(asyncio.create_task(self._audit.watch(count_every_s)))
         try:
             yield
         finally:

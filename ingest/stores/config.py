@@ -20,7 +20,7 @@ class VectorsConfig:
     index_params: dict[str, Any] = field(default_factory=dict)
     search_params: dict[str, Any] = field(default_factory=dict)
     mmap: bool = False  # new collections: rows on the server's disk, the index in its memory; Milvus 2.4 or later
-    consistency: str = "Bounded"  # of searches; counts are always strong
+    consistency: str = "Bounded"  # of searches, and of what a service counts; what a job counts is strong
     timeout_s: float = 30.0
     load: str = "auto"  # upsert | import | auto: import where import_uri is given and much is to be loaded
     import_uri: str | None = None  # milvus: a place in the server's own storage, where imports are left for it

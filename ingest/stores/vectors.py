@@ -158,15 +158,15 @@ class Vectors:
         requests = [wanted[start : start + FETCH_KEYS] for start in range(0, len(wanted), FETCH_KEYS)]
         return StoredRows.joined([self._fetched(collection, request, strong) for request in requests])
 
-    def count(self, collection: str) -> int:
-        """Vectors stored, strongly consistent."""
+    def count(self, collection: str, *, strong: bool = True) -> int:
+        """Vectors stored; without `strong` what was written just now may be missing, and nothing waits for it."""
         answer = self._ask(
             "query",
             collection,
             loaded=collection,
             filter="",
             output_fields=["count(*)"],
-            consistency_level="Strong",
+            consistency_level=self._consistency(strong),
         )
         return int(answer[0]["count(*)"])
 

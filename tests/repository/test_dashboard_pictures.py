@@ -126,6 +126,16 @@ def test_pictures_tell_what_grafana_does() -> None:
     assert full.get_position().y0 > empty.get_position().y1
 
 
+@pytest.mark.parametrize("last_s", [40, 100, 160, 170, 600, 9_900, 21_600, 220_000, 2_600_000])
+def test_every_span_has_its_moments(last_s: int, tmp_path: Path) -> None:
+    """Seconds to a month: the axis of time has some ticks, and not a crowd."""
+    span = Span(SPAN.start_s, SPAN.start_s + last_s, last_s / 4)
+    (axes,) = (made := picture(Board("x", "X", (PANEL,)), {"Rejects": [Curve("silent", np.ones(5))]}, span)).axes
+    made.savefig(tmp_path / "x.png")
+    first, last = axes.get_xlim()
+    assert 3 <= sum(first <= tick <= last for tick in axes.get_xticks()) <= 8
+
+
 def test_every_unit_can_be_written(tmp_path: Path) -> None:
     """Every unit of the dashboards is drawn, with values large and small."""
     span = Span(0.0, 40.0, 10.0)

@@ -21,6 +21,7 @@ from serve.config import BoundsConfig
 from serve.decoding import hostile
 from serve.decoding.decoders import Decoders
 from serve.decoding.process import DecodeProcess, environment
+from serve.meter import NoMeter
 from serve.problems import DecodeFailed, DecoderAway, DecodeTimeout
 from serve.process_tree import below, read_process
 from serve.recording import Recording
@@ -264,17 +265,12 @@ def test_the_service_goes_on() -> None:
     world.clip_worker = "serve.decoding.hostile"
     counted: list[str] = []
 
-    class Counting:
+    class Counting(NoMeter):
         def request(self, route: str, status: int, code: str, elapsed_ms: float, key: str) -> None:
             counted.append(code)
 
-        def stages(self, timings_ms: object, matched: bool, degraded: bool) -> None: ...
-
-        def page(self) -> str:
-            return ""
-
     clip = wav(world.clip(2, 17.3, 8.0))
-    with serving(world.api("bounds.decode_s=1", meter=Counting())) as client:
+    with serving(world.api("bounds.decode_s=1", "bounds.wait_s=15", meter=Counting())) as client:
 
         def ask(body: bytes) -> httpx.Response:
             return client.post("/v1/identify", content=body)

@@ -53,16 +53,21 @@ class World:
         for number in (1, 2, 3):
             song, embeddings = embedded_melody(number)
             world.songs[number] = song
-            world.vectors.add(COLLECTION, number, embeddings)
+            world.store(number, embeddings)
             world.catalog.add(number, f"song {number}.flac")
         world.catalog.activate(COLLECTION)
         return world
 
     def add(self, number: int, song: Samples, publish: bool = True) -> None:
         self.songs[number] = song
-        self.vectors.add(COLLECTION, number, self.embedder.embed(to_int16(song)))
+        self.store(number, self.embedder.embed(to_int16(song)))
         if publish:
             self.catalog.add(number, f"song {number}.flac")
+
+    def store(self, number: int, embeddings: Embeddings) -> None:
+        """As a job does: the vectors, then the ledger's row."""
+        self.vectors.add(COLLECTION, number, embeddings)
+        self.catalog.loads[number] = len(embeddings.stored().segments)
 
     def clip(self, number: int, start_s: float, duration_s: float) -> Samples:
         return self.songs[number][round(start_s * 8000) : round((start_s + duration_s) * 8000)]
@@ -80,11 +85,16 @@ class World:
     def generations(self, *options: str) -> Generations:
         return self._generations(config(*options))
 
-    def service(self, *options: str) -> QueryService:
+    def service(self, *options: str, meter: Meter | None = None) -> QueryService:
         made = config("poll_s=0.02", *options)
-        decoders = Decoders(made.bounds, clip_worker=self.clip_worker)
         return QueryService(
-            made, self.catalog, self._encoder(), self._generations(made), decoders, ending=lambda: self.ending
+            made,
+            self.catalog,
+            self._encoder(),
+            self._generations(made),
+            Decoders(made.bounds, clip_worker=self.clip_worker),
+            ending=lambda: self.ending,
+            meter=meter,
         )
 
     def _encoder(self) -> LocalEncoder:
@@ -95,7 +105,7 @@ class World:
         return Generations(self.catalog, lambda: self.vectors, self._encoder(), settings, made.lookups, made.health)
 
     def api(self, *options: str, meter: Meter | None = None, ring: KeyRing | None = None, origins: str = "") -> Edge:
-        return build_api(self.service(*options), meter, ring=ring, origins=origins.split())
+        return build_api(self.service(*options, meter=meter), meter, ring=ring, origins=origins.split())
 
 
 def noisy(samples: Samples, ratio: float = 0.1) -> Samples:

@@ -2,13 +2,16 @@
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
 
 from ingest.stores import CatalogLocked, CatalogStore, Metadata, MetadataConfig, MetadataError, open_metadata
+from ingest.stores.file_lock import FileLock
 from ingest.stores.lite_server import ROOT
+from ingest.stores.metadata import locks
 
 _HOLDER = """
 import sys
@@ -59,6 +62,41 @@ def test_the_lock_is_let_go_after_an_error(catalog: CatalogStore) -> None:
         raise KeyError
     with catalog.lock():
         pass
+
+
+def test_a_lock_is_seen_by_others(metadata_config: MetadataConfig, metadata: Metadata, home: Path) -> None:
+    """Whoever asks is told whether somebody writes, of this catalogue alone, and changes nothing by it."""
+    catalog = metadata.catalog()
+    with open_metadata(metadata_config, home) as other:
+        assert not catalog.locked()
+        with other.catalog().lock() as lock:
+            assert catalog.locked() and other.catalog().locked()
+            assert not other.catalog("elsewhere").locked()
+            lock.check()
+        assert not catalog.locked()
+
+
+def test_who_looks_at_a_lock_is_in_nobodys_way(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look has the lock's file for an instant; a writer that comes just then waits for it."""
+    monkeypatch.setattr(locks, "LOOK_S", 60.0)
+    with open_metadata(MetadataConfig(), home) as metadata:
+        catalog = metadata.catalog()
+        with catalog.lock():
+            pass
+        look = FileLock(home / "locks" / "catalogue-default.lock")
+        assert look.acquire(shared=True)
+        threading.Timer(0.1, look.release).start()
+        with catalog.lock():
+            assert catalog.locked()
+
+
+def test_a_lock_that_cannot_be_looked_at_is_told(home: Path) -> None:
+    """An unreadable place is a MetadataError."""
+    with open_metadata(MetadataConfig(), home) as metadata:
+        catalog = metadata.catalog()
+        (home / "locks" / "catalogue-default.lock").mkdir(parents=True)
+        with pytest.raises(MetadataError, match="cannot look"):
+            catalog.locked()
 
 
 @pytest.mark.integration

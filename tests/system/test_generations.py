@@ -10,9 +10,12 @@ import pytest
 from ingest.config import DeleteConfig
 from ingest.deletion import to_delete, to_restore
 from ingest.errors import ConfigurationError, PreflightError, VerificationError
+from ingest.filling import Filling
 from ingest.fingerprint import vector_key
+from ingest.job_stores import Stores
 from ingest.load import fill
 from ingest.publish import activate, publish, to_promote, to_roll_back_to
+from ingest.runs import Run
 from ingest.stores import (
     CatalogStore,
     Done,
@@ -30,6 +33,7 @@ from ingest.stores import (
 )
 from ingest.stores.removal import delete_tracks, drop_superseded
 from ingest.verify import verify
+from tests.jobs.records import ingest_config
 from tests.stores.rows import random_peaks
 
 pytestmark = pytest.mark.integration
@@ -110,6 +114,24 @@ def test_a_collection_that_lost_vectors_is_not_published(shop: Shop) -> None:
     shop.vectors.delete_recordings("first", [1])
     with pytest.raises(VerificationError, match="first holds 6 vectors, the ledger says 12"):
         verify(first, shop.catalog, shop.vectors)
+
+
+def test_a_deletion_that_was_killed_is_finished_by_the_next_run(shop: Shop, tmp_path: Path) -> None:
+    """A changed file's old range is gone from Milvus and still in the ledger: the run after that agrees with itself."""
+    shop.embed("old", {"a": "1", "b": "1"})
+    shop.switch(shop.generation("old", "first"))
+    shop.embed("old", {"a": "2", "b": "1"})
+    active = shop.catalog.active_generation()
+    assert active is not None
+    shop.fill(active)
+    shop.catalog.publish(active.generation_id)
+    shop.vectors.delete_recordings("first", shop.catalog.superseded(active.generation_id))
+    with pytest.raises(VerificationError):
+        verify(active, shop.catalog, shop.vectors)
+    config = ingest_config(tmp_path, "catalog=folder", f"catalog.path={tmp_path}")
+    stores = Stores(shop.catalog, shop.vectors, shop.lake)
+    Filling(config, Run.start(tmp_path, config), stores, lambda: None).run(active)
+    assert _answers(shop) == ("first", {"a", "b"}, 2 * SEGMENTS)
 
 
 def test_a_fill_that_was_killed_before_its_flush_is_flushed_by_the_next(

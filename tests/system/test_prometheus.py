@@ -18,7 +18,7 @@ from serve.client import Client, ClientError
 from serve.process_tree import descendants
 from tests.repository.figures import OF_KUBERAY, recorded, selectors
 from tests.repository.test_dashboards import expressions
-from tests.system.answering import Answering, answering, clips, wait_for
+from tests.system.answering import Answering, answering, clips, stores, wait_for
 from tests.system.answering import command as title
 from tests.system.catalogue import ROOT, environment, write_pieces
 from tests.system.catalogue import command as job_command
@@ -29,12 +29,13 @@ pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(1_8
 SESSION = re.compile(r"(/[^\0=]*refrain-[^/\0]+)/session_")
 PATIENCE_S = 300.0
 CALLERS, FEW_PLACES = 4, ("bounds.concurrent=1", "bounds.wait_s=0.01")
+OFTEN_COUNTED = "health.count_every_s=1"
 VALUES = {"namespace": "refrain", "catalog": "default", "__rate_interval": "20s"}
 GPUS = {"ray_node_gpus_available", "ray_node_gpus_utilization"}
 # What neither job nor service can export here: figures of KubeRay's operator, and those of GPUs where there are none.
 NOT_HERE = {*OF_KUBERAY, *(GPUS if not Path("/dev/nvidiactl").exists() else ())}
 NOT_PROVOKED = 'code=~"decode_timeout|decode_failed"'  # an upload that hangs or crashes a decoder: test_decoders.py
-FULL, NAMELESS = {"RefrainFull"}, {"RefrainDegraded"}
+FULL, NAMELESS, LOSS = {"RefrainFull"}, {"RefrainDegraded"}, {"RefrainVectorsDiffer"}
 AWAY = {
     "RefrainPartAway", "RefrainNotReady", "RefrainErrors",
     "RefrainErrorBudgetBurnsFast", "RefrainErrorBudgetBurnsSlowly",
@@ -103,12 +104,17 @@ def run_job(folder: Path, scraped: Prometheus) -> None:
 
 
 def make_trouble(scraped: Prometheus, service: Answering) -> None:
-    """More callers than places, which is no error; then the names are away for a while, and at last the vectors."""
+    """More callers than places, which is no error; then the names are away for a while, some vectors are lost, and at
+    last all of them are away."""
     ask_until(scraped, service, FULL)
-    assert not AWAY & scraped.troubled()
+    assert not (AWAY | LOSS) & scraped.troubled()
     service.servers.stop("mysql")
     ask_until(scraped, service, NAMELESS)
     service.servers.start("mysql")
+    assert not LOSS & scraped.troubled()
+    with stores(service.servers) as (_, vectors):
+        vectors.delete_recordings(service.generations[0].collection, [1])
+    ask_until(scraped, service, LOSS)
     service.servers.stop("milvus")
     ask_until(scraped, service, AWAY)
 
@@ -119,7 +125,7 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     folder = tmp_path_factory.mktemp("scraped")
     with prometheus(folder / "prometheus") as scraped:
         run_job(folder, scraped)
-        with answering(folder / "service", *FEW_PLACES) as service:
+        with answering(folder / "service", *FEW_PLACES, OFTEN_COUNTED) as service:
             scraped.discover("service", "refrain-serve", service_ports(service))
             make_trouble(scraped, service)
             yield scraped
@@ -151,7 +157,7 @@ def test_every_panel_shows_numbers(scraped: Prometheus) -> None:
 
 def test_alerts_know_trouble_from_none(scraped: Prometheus) -> None:
     """Those of the trouble that was made waited or fired, and those of other trouble did not."""
-    assert scraped.troubled() >= FULL | NAMELESS | AWAY
+    assert scraped.troubled() >= FULL | NAMELESS | LOSS | AWAY
     assert not ABSENT & scraped.troubled()
 
 

@@ -15,7 +15,7 @@ from ingest.stores.metadata.database import Database, open_mysql, open_sqlite
 from ingest.stores.metadata.generations import GenerationRows
 from ingest.stores.metadata.imports import ImportRows
 from ingest.stores.metadata.ledger import LedgerRows
-from ingest.stores.metadata.locks import CatalogLock, hold
+from ingest.stores.metadata.locks import CatalogLock, hold, is_held
 from ingest.stores.metadata.migrate import ensure_schema
 from ingest.stores.metadata.publication import PublicationRows
 from ingest.stores.metadata.runs import RunRows
@@ -36,16 +36,21 @@ class CatalogStore(TrackRows, PublicationRows, BrowsingRows, LedgerRows, Generat
     def __init__(self, database: Database, home: Path, find: Callable[[], int], name: str) -> None:
         super().__init__(database, find, name)
         self._home = home
+        self._lock_name = f"catalogue {name}"
 
     @contextmanager
     def lock(self) -> Iterator[CatalogLock]:
         """Be the only writer; raises CatalogLocked at once if somebody else is."""
-        with hold(self._database, self._home, f"catalogue {self.name}") as lock:
+        with hold(self._database, self._home, self._lock_name) as lock:
             self._held = lock
             try:
                 yield lock
             finally:
                 self._held = None
+
+    def locked(self) -> bool:
+        """Whether somebody is the only writer now, this store included."""
+        return is_held(self._database, self._home, self._lock_name)
 
 
 class Metadata:

@@ -19,6 +19,7 @@ from ingest.stores.metadata.database import Database
 LOCKS_DIRECTORY = "locks"
 YEAR_S = 31_536_000
 MIGRATION_S = 120  # to wait for another process that migrates
+LOOK_S = 0.05  # who looks at a file's lock has it for an instant
 
 
 class CatalogLock(Protocol):
@@ -61,11 +62,30 @@ def hold(database: Database, home: Path, name: str, wait_s: float = 0.0) -> Iter
         yield lock
 
 
+def is_held(database: Database, home: Path, name: str) -> bool:
+    """Whether somebody holds a lock. Raises MetadataError."""
+    if not database.is_mysql:
+        return _is_file_held(_lock_path(home, name))
+    query, lock_name = text("SELECT IS_FREE_LOCK(:name)"), _mysql_name(database, name)
+    free = database.read(lambda connection: connection.scalar(query, {"name": lock_name}))
+    return bool(free != 1)
+
+
+def _is_file_held(path: Path) -> bool:
+    lock = FileLock(path)
+    try:
+        return path.exists() and not lock.acquire(shared=True)
+    except OSError as error:
+        raise MetadataError(f"cannot look at {path}: {error.strerror}") from error
+    finally:
+        lock.release()
+
+
 @contextmanager
 def _hold_file(home: Path, name: str, wait_s: float) -> Iterator[CatalogLock]:
-    lock = FileLock(home.absolute() / LOCKS_DIRECTORY / f"{name.replace(' ', '-')}.lock")
+    lock = FileLock(_lock_path(home, name))
     try:
-        if not lock.acquire(timeout_s=wait_s):
+        if not lock.acquire(timeout_s=max(wait_s, LOOK_S)):
             raise CatalogLocked(f"{name} is locked by another job ({lock.read().strip() or 'unknown'})")
         lock.write(f"pid {os.getpid()} on {socket.gethostname()}\n")
     except OSError as error:
@@ -78,8 +98,8 @@ def _hold_file(home: Path, name: str, wait_s: float) -> Iterator[CatalogLock]:
 
 @contextmanager
 def _hold_in_mysql(database: Database, name: str, wait_s: float) -> Iterator[CatalogLock]:
-    """A lock of the server's, tied to a connection of its own; names are server-wide, so ours holds the schema's."""
-    lock_name = "refrain:" + hashlib.sha256(f"{database.engine.url.database}/{name}".encode()).hexdigest()[:48]
+    """A lock of the server's, tied to a connection of its own."""
+    lock_name = _mysql_name(database, name)
     try:
         connection = database.engine.execution_options(isolation_level="AUTOCOMMIT").connect()
     except SQLAlchemyError as error:
@@ -91,6 +111,15 @@ def _hold_in_mysql(database: Database, name: str, wait_s: float) -> Iterator[Cat
         if not connection.invalidated:
             connection.detach()  # the lock ends with the connection, which must not return to the pool
         connection.close()
+
+
+def _lock_path(home: Path, name: str) -> Path:
+    return home.absolute() / LOCKS_DIRECTORY / f"{name.replace(' ', '-')}.lock"
+
+
+def _mysql_name(database: Database, name: str) -> str:
+    """Names are server-wide, so ours holds the schema's."""
+    return "refrain:" + hashlib.sha256(f"{database.engine.url.database}/{name}".encode()).hexdigest()[:48]
 
 
 def _get_lock(database: Database, connection: Connection, lock_name: str, name: str, wait_s: float) -> None:
