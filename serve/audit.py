@@ -1,18 +1,18 @@
 """Does Milvus hold what the ledger says? Counted now and then of the generation that answers, while nobody writes."""
 
 import asyncio
-import logging
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
+from conf.events import events
 from ingest.fingerprint import RefrainError
 from ingest.stores import Generation
 from serve.generation import Generations
 from serve.meter import Meter
 
-logger = logging.getLogger(__name__)
+log = events(__name__)
 
 TELL_S = 5.0  # Ray passes a gauge on every ten seconds, and forgets one that was not set again
 
@@ -70,9 +70,7 @@ class Audit:
         if counted and counted != self._counted:
             self._counted = counted
             if counted.milvus != counted.ledger:
-                logger.warning(
-                    "%s holds %d vectors, the ledger says %d", counted.collection, counted.milvus, counted.ledger
-                )
+                log.warning("vectors differ", **asdict(counted))
 
     def tell(self) -> None:
         """Pass the counts on, as long as their generation answers."""
