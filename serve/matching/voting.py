@@ -30,6 +30,9 @@ class Lines:
     spacing: float  # of the speeds voted on, as a logarithm
 
 
+NO_LINES = Lines(np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0), 0.0)
+
+
 @dataclass(frozen=True)
 class Tally:
     """Cells (recording, anchor) that got votes, each at its best speed."""
