@@ -49,16 +49,19 @@ def rank(
     those variants that promise more than the clip as it is; each only if the best match so far is not decisive:
     unsure, or with a rival place in the same recording.
     """
-    matches: tuple[Match, ...] = ()
+    best: Match | None = None
+    others: Iterator[Match] = iter(())
     readings = [Reading(query, 1.0, settings)]
     for looked_at in _looks(readings, variants, settings):
         look(looked_at, catalogue, settings)
         alignments = [place for reading in readings for place in reading.alignments]
         tracks = {recording: track for reading in readings for recording, track in reading.tracks.items()}
-        matches = judge(query, alignments, tracks, calibration, settings)
-        if matches and decisive(matches[0], alignments, settings):
+        others = judging(query, alignments, tracks, calibration, settings)
+        best = next(others, None)
+        if best and decisive(best, alignments, settings):
             break
-    return Ranking(matches, sum(len(reading.search.searched) for reading in readings), len(readings) - 1)
+    searched = sum(len(reading.search.searched) for reading in readings)
+    return Ranking((best, *others) if best else (), searched, len(readings) - 1)
 
 
 def _looks(readings: list[Reading], variants: Variants | None, settings: MatcherSettings) -> Iterator[list[Reading]]:
@@ -96,17 +99,26 @@ def judge(
     settings: MatcherSettings,
 ) -> tuple[Match, ...]:
     """One match for every content, strongest first, answered with the recording of the lowest track id."""
+    return tuple(judging(query, alignments, tracks, calibration, settings))
+
+
+def judging(
+    query: Query,
+    alignments: Iterable[Alignment],
+    tracks: Mapping[int, int],
+    calibration: Calibration,
+    settings: MatcherSettings,
+) -> Iterator[Match]:
+    """The same one by one: most looks need only the first."""
     found = groups(one_each(alignments, settings), settings)
     if not found:
-        return ()
+        return
     best = found[0][0]
     rivals = (group[0] for group in found[1:])
     rival = next((r for r in rivals if not _related(best, r, settings)), None)
     next_strength = max(rival.strength if rival else 0.0, settings.chance_strength)
-    return tuple(
-        _match(query, group, best.strength if number else next_strength, tracks, calibration)
-        for number, group in enumerate(found)
-    )
+    for number, group in enumerate(found):
+        yield _match(query, group, best.strength if number else next_strength, tracks, calibration)
 
 
 def _related(best: Alignment, other: Alignment, settings: MatcherSettings) -> bool:

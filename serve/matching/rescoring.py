@@ -212,16 +212,16 @@ def pair_up(sheet: Sheet, moved_s: Floats, slopes: Floats) -> tuple[Floats, Bool
     left = np.clip(np.floor(position), 0, n - 1).astype(np.int64)
     right = np.minimum(left + 1, n - 1)
     share = np.clip(position - left.astype(np.float32), 0, 1)
-    counted = inside & sheet.present[:, None, :] & sheet.audible[np.where(share < 0.5, left, right)]
+    counted = inside & sheet.present[:, None, :] & sheet.audible.take(np.where(share < 0.5, left, right))
 
     flat = sheet.similarity.reshape(-1)
     base = np.arange(lines)[:, None, None] * (n * m) + np.arange(m)
     cosines = interpolated_cosine(
-        flat[base + left * m],
-        flat[base + right * m],
-        (1 - share) * sheet.audible[left],
-        share * sheet.audible[right],
-        sheet.between[left],
+        flat.take(base + left * m),
+        flat.take(base + right * m),
+        (1 - share) * sheet.audible.take(left),
+        share * sheet.audible.take(right),
+        sheet.between.take(left),
     )
     return np.where(counted, cosines, np.float32(0)), counted
 
