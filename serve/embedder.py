@@ -33,6 +33,9 @@ class EncoderReplica:
     async def embed(self, job: EmbedJob) -> Embeddings:
         return await self._embed_batch(job)
 
+    async def embed_all(self, jobs: Sequence[EmbedJob]) -> list[Embeddings]:
+        return await asyncio.gather(*(self._embed_batch(job) for job in jobs))
+
     def checksums(self) -> frozenset[str]:
         return self._encoders.checksums
 
@@ -51,6 +54,11 @@ class RemoteEncoder:
         embedded: Embeddings = await self._call("embed", job)
         return embedded
 
+    async def embed_all(self, jobs: Sequence[EmbedJob]) -> list[Embeddings]:
+        """All in one call, in the order given. Raises Overloaded, EncoderAway."""
+        embedded: list[Embeddings] = await self._call("embed_all", jobs)
+        return embedded
+
     async def checksums(self) -> frozenset[str]:
         """Raises Overloaded, EncoderAway."""
         try:
@@ -59,7 +67,7 @@ class RemoteEncoder:
             raise EncoderAway(f"the encoder cannot be asked: {type(error).__name__}") from error
         return checksums
 
-    async def _call(self, method: str, *arguments: EmbedJob) -> Any:
+    async def _call(self, method: str, *arguments: EmbedJob | Sequence[EmbedJob]) -> Any:
         """What a replica that ends meanwhile was asked is asked once more: there may be others."""
         try:
             with suppress(RayActorError):

@@ -85,7 +85,10 @@ class LocalEncoder:
         self._encoders = encoders
 
     async def embed(self, job: EmbedJob) -> Embeddings:
-        return (await asyncio.to_thread(self._encoders.embed, [job]))[0]
+        return (await self.embed_all([job]))[0]
+
+    async def embed_all(self, jobs: Sequence[EmbedJob]) -> list[Embeddings]:
+        return await asyncio.to_thread(self._encoders.embed, jobs)
 
     async def checksums(self) -> frozenset[str]:
         return self._encoders.checksums

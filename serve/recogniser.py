@@ -94,7 +94,7 @@ class Recogniser:
         *,
         limit: int = 5,
         min_confidence: float | None = None,
-        variants: Variants = (),
+        variants: Variants | None = None,
         watch: Stopwatch | None = None,
     ) -> list[TrackMatch]:
         """Best first; empty when the clip is of nothing in the catalogue. Raises what the stores raise.

@@ -2,9 +2,8 @@
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from fractions import Fraction
 from importlib.metadata import version
 from typing import Protocol
 
@@ -19,6 +18,7 @@ from serve.draining import Drain, never
 from serve.encoders import EmbedJob, ratio_of
 from serve.generation import Generations
 from serve.listening import Listeners
+from serve.matching import Variants
 from serve.meter import Meter, NoMeter
 from serve.recogniser import STAGES, Recogniser, TrackMatch
 from serve.schema import Health, Identification, Info
@@ -30,13 +30,13 @@ from serve.turns import Turns
 from serve.vectors import VectorDesk
 from serve.wire import answering_of, match_of, query_of
 
-Variant = tuple[float, Callable[[], Embeddings]]
-
 
 class ClipEncoder(Protocol):
     """Who embeds the queries: the remote deployment, or a network in this process."""
 
     async def embed(self, job: EmbedJob) -> Embeddings: ...
+
+    async def embed_all(self, jobs: Sequence[EmbedJob]) -> list[Embeddings]: ...
 
     async def checksums(self) -> frozenset[str]: ...
 
@@ -128,7 +128,7 @@ class QueryService:
             raise SilentAudio("nothing in it is louder than silence")
         found: list[TrackMatch] = []
         if recogniser:
-            variants = self._variants(clip, recogniser, watch, asyncio.get_running_loop())
+            variants = self._variants(clip, recogniser, watch, asyncio.get_running_loop()) if self._ratios else None
             found = await self._turns.in_thread(
                 functools.partial(
                     recogniser.recognise,
@@ -152,15 +152,16 @@ class QueryService:
 
     def _variants(
         self, clip: Clip, recogniser: Recogniser, watch: Stopwatch, loop: asyncio.AbstractEventLoop
-    ) -> list[Variant]:
-        """Retuned readings, embedded when the matcher (in its thread) asks for them."""
+    ) -> Variants:
+        """Retuned readings, embedded in one call when the matcher (in its thread) asks for them."""
 
-        def embed(ratio: Fraction) -> Embeddings:
-            job = EmbedJob(clip.samples, recogniser.generation.encoder, ratio)
+        def embed() -> list[tuple[float, Embeddings]]:
+            jobs = [EmbedJob(clip.samples, recogniser.generation.encoder, ratio) for ratio in self._ratios]
             with watch.stage("embed"):
-                return asyncio.run_coroutine_threadsafe(self._encoder.embed(job), loop).result()
+                embedded = asyncio.run_coroutine_threadsafe(self._encoder.embed_all(jobs), loop).result()
+            return [(float(ratio), reading) for ratio, reading in zip(self._ratios, embedded, strict=True)]
 
-        return [(float(ratio), functools.partial(embed, ratio)) for ratio in self._ratios]
+        return embed
 
     async def info(self) -> Info:
         """Raises NotReady, MetadataError."""

@@ -23,7 +23,7 @@ from scripts.evaluation.stores import Place, reach
 from scripts.evaluation.truth import Verdict, rank_of_truth, verdict
 from serve.config import MatchingConfig
 from serve.encoders import EmbedJob, EncoderSet, ratio_of
-from serve.matching import Calibration, Catalogue, Query, Variants, rank
+from serve.matching import Calibration, Catalogue, Query, rank
 from serve.recogniser import VectorSearch
 
 NOTHING_RIGHT = Verdict(track=False, place=False)
@@ -85,7 +85,7 @@ class Asker:
 
     def readings(self, question: Question) -> list[Query]:
         """The clip as it is, and retuned."""
-        return [question.query, *(embed() for _, embed in self._variants(question))]
+        return [question.query, *(reading for _, reading in self._variants(question))]
 
     def outcome(
         self, question: Question, fold: int, vectors: VectorSearch, distractors: int = 0, embed_ms: float = 0.0
@@ -97,7 +97,7 @@ class Asker:
                 self.catalogue(fold, vectors),
                 calibration=self.asking.calibration,
                 settings=self.settings,
-                variants=self._variants(question),
+                variants=partial(self._variants, question) if self._ratios else None,
             )
         best = ranking.matches[0] if ranking.matches else None
         right = verdict(question, best, self.collection, self.asking.config.tolerance_s) if best else NOTHING_RIGHT
@@ -132,12 +132,15 @@ class Asker:
             partial(_published, self.collection, fold),
         )
 
-    def embed(self, samples: np.ndarray, ratio: Any = 1) -> Embeddings:
+    def embed(self, samples: np.ndarray) -> Embeddings:
         with self._spent.stage("embed"):
-            return self._encoders.embed([EmbedJob(samples, None, ratio)])[0]
+            return self._encoders.embed([EmbedJob(samples)])[0]
 
-    def _variants(self, question: Question) -> Variants:
-        return [(float(ratio), partial(self.embed, question.samples, ratio)) for ratio in self._ratios]
+    def _variants(self, question: Question) -> list[tuple[float, Query]]:
+        """Retuned, in one call of the network as in the service."""
+        with self._spent.stage("embed"):
+            embedded = self._encoders.embed([EmbedJob(question.samples, None, ratio) for ratio in self._ratios])
+        return [(float(ratio), reading) for ratio, reading in zip(self._ratios, embedded, strict=True)]
 
 
 def ask(pickled: bytes, unit: Unit) -> list[Outcome]:

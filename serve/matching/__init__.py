@@ -6,6 +6,7 @@
     contenders   the recordings that take part in the vote
     voting       hits to lines in (recording, offset, speed)
     rescoring    lines scored exactly on stored embeddings
+    readings     all of these for the clip as it is, then for its retuned readings together
     second_opinion  the same lines judged by spectral peaks
     grouping     repeats, and recordings of one content
     calibration  features to a probability

@@ -94,16 +94,14 @@ class Calibration:
     def confidence(self, features: Features) -> float:
         """Probability in (0, 1) that the candidate is the right answer."""
         values = vars(features)
-        log_odds = self._between(features.log_clip_s, [model.log_odds(values) for model in self.models])
+        after = sum(np.log(model.clip_s) < features.log_clip_s for model in self.models)
+        near = self.models[max(0, after - 1) : after + 1]
+        log_odds = _between(features.log_clip_s, near, [model.log_odds(values) for model in near])
         return float(1.0 / (1.0 + np.exp(-np.clip(log_odds, -MAX_LOG_ODDS, MAX_LOG_ODDS))))
 
     def threshold(self, clip_s: float) -> float:
         """The confidence from which on a clip of this length is answered."""
-        return self._between(np.log(clip_s), [model.threshold for model in self.models])
-
-    def _between(self, log_clip_s: float, values: Sequence[float]) -> float:
-        """A value of each model, at a length; beyond the shortest and the longest it stays what it is there."""
-        return float(np.interp(log_clip_s, [np.log(model.clip_s) for model in self.models], values))
+        return _between(np.log(clip_s), self.models, [model.threshold for model in self.models])
 
     def with_thresholds(self, unknown: Iterable[Features], max_false_accepts: float) -> Calibration:
         """The same, with thresholds at which of each length at most that share of the best candidates of `unknown`
@@ -210,3 +208,8 @@ def choose_threshold(unknown: Sequence[float], max_false_accepts: float) -> floa
     falling = np.sort(np.asarray(unknown, np.float64))[::-1]
     allowed = int(max_false_accepts * len(falling) + 1e-9)
     return float(np.nextafter(falling[allowed], np.inf)) if allowed < len(falling) else 0.0
+
+
+def _between(log_clip_s: float, models: Sequence[LengthModel], values: Sequence[float]) -> float:
+    """A value of each model, at a length; beyond the shortest and the longest it stays what it is there."""
+    return float(np.interp(log_clip_s, [np.log(model.clip_s) for model in models], values))

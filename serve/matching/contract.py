@@ -5,7 +5,7 @@ searched, k hits of each, V hits in all, J speeds voted on, C lines, H hypothese
 segments of a line.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -79,8 +79,8 @@ class Catalogue:
     published: Callable[[Sequence[int]], Mapping[int, int]]
 
 
-Variants = Iterable[tuple[float, Callable[[], Query]]]
-"""Retuned readings of one clip: (ratio r, what embeds it on demand).
+Variants = Callable[[], Sequence[tuple[float, Query]]]
+"""What embeds the retuned readings of one clip on demand, all at once: (ratio r, reading) of each.
 
 The variant of ratio r undoes a clip that was raised r times: it is the clip resampled from 8 kHz to r · 8 kHz
 and read as 8 kHz again, so it lasts r times as long and sounds 12 · log2 r semitones lower.

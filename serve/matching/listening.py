@@ -9,8 +9,9 @@ import numpy as np
 from ingest.fingerprint.grid import EMBEDDING_HOP_S
 from serve.matching.calibration import Calibration
 from serve.matching.contract import Catalogue, Ints, Match, Query
-from serve.matching.matcher import align, judge
-from serve.matching.searching import Search
+from serve.matching.matcher import judge
+from serve.matching.readings import align
+from serve.matching.searching import Search, search_together
 from serve.matching.settings import MatcherSettings
 
 SETTLED_S = 0.6  # before the end of what was heard: later embeddings change when more is heard
@@ -37,15 +38,15 @@ class Listening:
     ) -> None:
         self._catalogue, self._calibration = catalogue, calibration
         self._settings = settings or MatcherSettings()
-        self._search = Search(catalogue, self._settings)
+        self._search = Search(self._settings)
         self._agreed: list[Match] = []
 
     def hear(self, query: Query) -> Verdict:
         """Judge the clip so far, from its first sample. What the catalogue's callables raise is passed on."""
         new = self._unsearched(query)
         if len(new):
-            self._search.add(query, new)
-        alignments, tracks = align(query, 1.0, self._search.hits(), self._catalogue, self._settings)
+            search_together([(self._search, query, new)], self._catalogue, self._settings)
+        alignments, tracks = align(query, self._search.hits(), self._catalogue, self._settings)
         matches = judge(query, alignments, tracks, self._calibration, self._settings)
         return Verdict(len(query.vectors) * EMBEDDING_HOP_S, matches, self._enough(matches))
 

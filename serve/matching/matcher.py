@@ -1,19 +1,16 @@
 """The whole matcher: search, vote, rescore, group, decide."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 
 import numpy as np
 
 from ingest.fingerprint.grid import EMBEDDING_HOP_S, SEGMENT_HOP_S
 from serve.matching.calibration import Calibration, Features
-from serve.matching.contenders import contenders
 from serve.matching.contract import Catalogue, Match, Query, Ranking, Variants
 from serve.matching.grouping import agreement, groups, one_each
-from serve.matching.rescoring import Alignment, line_length, rescore
-from serve.matching.searching import HitList, searches
+from serve.matching.readings import Reading, look, promising
+from serve.matching.rescoring import Alignment
 from serve.matching.settings import MatcherSettings
-from serve.matching.voting import vote
 
 DEFAULT_SETTINGS = MatcherSettings()
 
@@ -24,7 +21,7 @@ def identify(
     *,
     calibration: Calibration,
     settings: MatcherSettings = DEFAULT_SETTINGS,
-    variants: Variants = (),
+    variants: Variants | None = None,
     threshold: float | None = None,
     limit: int = 5,
 ) -> list[Match]:
@@ -44,31 +41,40 @@ def rank(
     *,
     calibration: Calibration,
     settings: MatcherSettings = DEFAULT_SETTINGS,
-    variants: Variants = (),
+    variants: Variants | None = None,
 ) -> Ranking:
     """Every recording considered, best first, with its features, whether it would be accepted or not.
 
-    A quarter of the clip is searched first, then all of it, then its variants one by one, each only if the
-    best match so far is not decisive: unsure, or with a rival place in the same recording. Of a variant all is
-    searched only if its quarter promises more than what was found before.
+    A quarter of the clip is searched first, then all of it, then a quarter of all its variants together, then all of
+    those variants that promise more than the clip as it is; each only if the best match so far is not decisive:
+    unsure, or with a rival place in the same recording.
     """
-    matches: tuple[Match, ...] = ()
-    alignments: list[Alignment] = []
-    tracks: dict[int, int] = {}
-    searched, retuned = 0, 0
-    for retuned, (ratio, reading) in enumerate(_readings(query, variants)):
-        earlier = alignments
-        for search in searches(reading, catalogue, settings):
-            searched += search.searched
-            fetched = settings.fetched_at(bool(retuned), search.last)
-            found, known = align(reading, ratio, search.hits, catalogue, replace(settings, fetched=fetched))
-            alignments, tracks = earlier + found, tracks | known
-            matches = judge(query, alignments, tracks, calibration, settings)
-            if matches and decisive(matches[0], alignments, settings):
-                return Ranking(matches, searched, retuned)
-            if retuned and not promising(found, earlier, settings):
-                break
-    return Ranking(matches, searched, retuned)
+    best: Match | None = None
+    others: Iterator[Match] = iter(())
+    readings = [Reading(query, 1.0, settings)]
+    for looked_at in _looks(readings, variants, settings):
+        look(looked_at, catalogue, settings)
+        alignments = [place for reading in readings for place in reading.alignments]
+        tracks = {recording: track for reading in readings for recording, track in reading.tracks.items()}
+        others = judging(query, alignments, tracks, calibration, settings)
+        best = next(others, None)
+        if best and decisive(best, alignments, settings):
+            break
+    searched = sum(len(reading.search.searched) for reading in readings)
+    return Ranking((best, *others) if best else (), searched, len(readings) - 1)
+
+
+def _looks(readings: list[Reading], variants: Variants | None, settings: MatcherSettings) -> Iterator[list[Reading]]:
+    """What to look at next, as long as it is asked for; the variants join the readings when their turn comes."""
+    plain = readings[0]
+    while plain.unsearched:
+        yield [plain]
+    retuned = [Reading(query, ratio, settings) for ratio, query in variants()] if variants else []
+    readings += retuned
+    if heard := [reading for reading in retuned if reading.unsearched]:
+        yield heard
+    if better := promising(retuned, plain, settings):
+        yield better
 
 
 def decisive(best: Match, alignments: Iterable[Alignment], settings: MatcherSettings) -> bool:
@@ -85,30 +91,6 @@ def decisive(best: Match, alignments: Iterable[Alignment], settings: MatcherSett
     )
 
 
-def promising(found: Iterable[Alignment], earlier: Iterable[Alignment], settings: MatcherSettings) -> bool:
-    """Whether a variant, as far as it was searched, suits a recording better than any reading before it."""
-    before = max((place.strength for place in earlier), default=-np.inf)
-    return any(place.strength >= before + settings.promising_lead for place in found)
-
-
-def _readings(query: Query, variants: Variants) -> Iterator[tuple[float, Query]]:
-    yield 1.0, query
-    for ratio, embed in variants:
-        yield ratio, embed()
-
-
-def align(
-    reading: Query, ratio: float, hits: HitList, catalogue: Catalogue, settings: MatcherSettings
-) -> tuple[list[Alignment], dict[int, int]]:
-    """The best lines of the hits, scored exactly, and the track ids of the recordings."""
-    clip_s = len(reading.vectors) * EMBEDDING_HOP_S
-    hits, tracks = contenders(hits, clip_s, catalogue.published, settings)
-    if not len(hits):
-        return [], tracks
-    lines = vote(hits, clip_s, line_length(clip_s, settings), settings)
-    return rescore(reading, ratio, lines, catalogue.fetch, settings), tracks
-
-
 def judge(
     query: Query,
     alignments: Iterable[Alignment],
@@ -117,17 +99,26 @@ def judge(
     settings: MatcherSettings,
 ) -> tuple[Match, ...]:
     """One match for every content, strongest first, answered with the recording of the lowest track id."""
+    return tuple(judging(query, alignments, tracks, calibration, settings))
+
+
+def judging(
+    query: Query,
+    alignments: Iterable[Alignment],
+    tracks: Mapping[int, int],
+    calibration: Calibration,
+    settings: MatcherSettings,
+) -> Iterator[Match]:
+    """The same one by one: most looks need only the first."""
     found = groups(one_each(alignments, settings), settings)
     if not found:
-        return ()
+        return
     best = found[0][0]
     rivals = (group[0] for group in found[1:])
     rival = next((r for r in rivals if not _related(best, r, settings)), None)
     next_strength = max(rival.strength if rival else 0.0, settings.chance_strength)
-    return tuple(
-        _match(query, group, best.strength if number else next_strength, tracks, calibration)
-        for number, group in enumerate(found)
-    )
+    for number, group in enumerate(found):
+        yield _match(query, group, best.strength if number else next_strength, tracks, calibration)
 
 
 def _related(best: Alignment, other: Alignment, settings: MatcherSettings) -> bool:

@@ -1,6 +1,5 @@
 """Lines scored exactly: the clip's embeddings against the stored ones along the line, then refined."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -84,18 +83,23 @@ def _reach_s(clip_s: float, settings: MatcherSettings) -> float:
     return clip_s / 2 * settings.max_speed + settings.offset_window_s + settings.offset_step_s
 
 
-def rescore(
-    reading: Query,
-    ratio: float,
-    lines: Lines,
-    fetch: Callable[[Ints], Rows],
-    settings: MatcherSettings,
-) -> list[Alignment]:
-    """Every line that has something stored along it, at its best offset and speed."""
+def line_keys(reading: Query, lines: Lines, settings: MatcherSettings) -> Ints:
+    """Keys of all that may be stored along the lines, ascending, each once."""
+    segments = _segments(reading, lines, settings)
+    keys = (lines.recordings[:, None] << SEGMENT_BITS) + segments
+    return np.unique(keys[_possible(segments)])
+
+
+def rescore(reading: Query, ratio: float, lines: Lines, rows: Rows, settings: MatcherSettings) -> list[Alignment]:
+    """Every line that has something stored along it, at its best offset and speed.
+
+    `rows` are what is stored under the lines' keys, and maybe more.
+    """
+    if not len(lines.recordings):
+        return []
     clip_s = len(reading.vectors) * EMBEDDING_HOP_S
-    first = np.floor((lines.anchors_s - _reach_s(clip_s, settings)) / SEGMENT_HOP_S).astype(np.int64)
-    segments = first[:, None] + np.arange(line_length(clip_s, settings))
-    vectors, peaks, present = _stored(lines.recordings, segments, reading.vectors.shape[1], fetch)
+    segments = _segments(reading, lines, settings)
+    vectors, peaks, present = _stored(lines.recordings, segments, reading.vectors.shape[1], rows)
     sheet = _sheet(reading, vectors, present, stored_centre_s(segments) - lines.anchors_s[:, None])
     moved_s, slopes = refine(sheet.contrasted(), lines, settings)
     cosines, paired = (found[:, 0] for found in pair_up(sheet, moved_s[:, None], slopes[:, None]))
@@ -120,7 +124,7 @@ def rescore(
             strength=float(strengths[c]),
             pairs=int(pairs[c]),
             coverage=float(min(pairs[c] / possible[c], 1.0)),
-            first_segment=int(first[c]),
+            first_segment=int(segments[c, 0]),
             vectors=vectors[c],
             present=present[c],
             cosines=cosines[c],
@@ -128,6 +132,17 @@ def rescore(
         )
         for c in np.flatnonzero(pairs)
     ]
+
+
+def _segments(reading: Query, lines: Lines, settings: MatcherSettings) -> Ints:
+    """Segments [C, M] along the lines, whether they can exist or not."""
+    clip_s = len(reading.vectors) * EMBEDDING_HOP_S
+    first = np.floor((lines.anchors_s - _reach_s(clip_s, settings)) / SEGMENT_HOP_S).astype(np.int64)
+    return first[:, None] + np.arange(line_length(clip_s, settings))
+
+
+def _possible(segments: Ints) -> Bools:
+    return (segments >= 0) & (segments < 1 << SEGMENT_BITS)
 
 
 def _sheet(reading: Query, vectors: Floats, present: Bools, track_s: Doubles) -> Sheet:
@@ -152,18 +167,15 @@ def _background(with_anything: Floats) -> Floats:
     return np.asarray(overall + own * (np.median(with_anything, axis=1) - overall), np.float32)
 
 
-def _stored(recordings: Ints, segments: Ints, dim: int, fetch: Callable[[Ints], Rows]) -> tuple[Floats, Peaks, Bools]:
+def _stored(recordings: Ints, segments: Ints, dim: int, rows: Rows) -> tuple[Floats, Peaks, Bools]:
     """Vectors [C, M, D] and peaks [C, M, ·] of `segments` [C, M], and which are stored [C, M]; the others' are 0."""
-    possible = (segments >= 0) & (segments < 1 << SEGMENT_BITS)
     keys = (recordings[:, None] << SEGMENT_BITS) + segments
-    wanted = np.unique(keys[possible])
-    rows = fetch(wanted)
     if not len(rows.keys):
         none = np.zeros(segments.shape, np.bool_)
         return np.zeros((*segments.shape, dim), np.float32), np.full((*segments.shape, 1), NO_PEAK, np.uint16), none
     order = np.argsort(rows.keys, kind="stable")
     at = np.minimum(np.searchsorted(rows.keys, keys, sorter=order), len(order) - 1)
-    present = possible & (rows.keys[order[at]] == keys)
+    present = _possible(segments) & (rows.keys[order[at]] == keys)
     vectors = np.where(present[..., None], np.asarray(rows.vectors, np.float32)[order[at]], np.float32(0))
     peaks = np.where(present[..., None], rows.peaks[order[at]], np.uint16(NO_PEAK))
     return vectors, peaks, present
@@ -200,16 +212,16 @@ def pair_up(sheet: Sheet, moved_s: Floats, slopes: Floats) -> tuple[Floats, Bool
     left = np.clip(np.floor(position), 0, n - 1).astype(np.int64)
     right = np.minimum(left + 1, n - 1)
     share = np.clip(position - left.astype(np.float32), 0, 1)
-    counted = inside & sheet.present[:, None, :] & sheet.audible[np.where(share < 0.5, left, right)]
+    counted = inside & sheet.present[:, None, :] & sheet.audible.take(np.where(share < 0.5, left, right))
 
     flat = sheet.similarity.reshape(-1)
     base = np.arange(lines)[:, None, None] * (n * m) + np.arange(m)
     cosines = interpolated_cosine(
-        flat[base + left * m],
-        flat[base + right * m],
-        (1 - share) * sheet.audible[left],
-        share * sheet.audible[right],
-        sheet.between[left],
+        flat.take(base + left * m),
+        flat.take(base + right * m),
+        (1 - share) * sheet.audible.take(left),
+        share * sheet.audible.take(right),
+        sheet.between.take(left),
     )
     return np.where(counted, cosines, np.float32(0)), counted
 

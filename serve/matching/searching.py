@@ -1,6 +1,6 @@
 """From the embeddings of a clip to hits: which are searched, in which order, and what of the hits counts."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,20 +31,18 @@ class HitList:
 
 
 class Search:
-    """Hits gathered batch by batch; nothing is searched twice."""
+    """Hits of one reading, gathered batch by batch; nothing is searched twice."""
 
-    def __init__(self, catalogue: Catalogue, settings: MatcherSettings) -> None:
-        self._catalogue, self._settings = catalogue, settings
+    def __init__(self, settings: MatcherSettings) -> None:
+        self._settings = settings
         self._positions: Ints = np.empty(0, np.int64)
         self._keys: Ints = np.empty(0, np.int64)
         self._scores: Floats = np.empty(0, np.float32)
         self._floors: Floats = np.empty(0, np.float32)
         self.searched: Ints = np.empty(0, np.int64)  # positions, in the order they were searched in
 
-    def add(self, reading: Query, positions: Ints) -> None:
-        """Search the embeddings at `positions` [Q] of the reading, in one batch."""
-        hits = self._catalogue.search(reading.vectors[positions], self._settings.hits)
-        keys, scores = np.asarray(hits.keys, np.int64), np.asarray(hits.scores, np.float32)
+    def take(self, positions: Ints, keys: Ints, scores: Floats) -> None:
+        """Hits [Q, k] of the embeddings at `positions` [Q]."""
         each = keys.shape[1]
         self.searched = np.concatenate([self.searched, positions])
         self._keys = np.concatenate([self._keys, keys.ravel()])
@@ -57,25 +55,17 @@ class Search:
         return hit_list(self._positions, self._keys, self._scores, self._floors)
 
 
-@dataclass(frozen=True)
-class Found:
-    """Hits so far, the embeddings searched since the last time, and whether that was the rest of the clip."""
-
-    hits: HitList
-    searched: int
-    last: bool
-
-
-def searches(reading: Query, catalogue: Catalogue, settings: MatcherSettings) -> Iterator[Found]:
-    """First of a quarter of the reading, then of all of it.
-
-    Nothing is searched before it is asked for, and nothing silent.
-    """
-    search = Search(catalogue, settings)
-    order = search_order(reading.audible, settings)
-    for number, chosen in enumerate(order, 1):
-        search.add(reading, chosen)
-        yield Found(search.hits(), len(chosen), number == len(order))
+def search_together(
+    batches: Sequence[tuple[Search, Query, Ints]], catalogue: Catalogue, settings: MatcherSettings
+) -> None:
+    """Search embeddings of several readings, those at the positions [Q] of each, in one request."""
+    queries = np.concatenate([reading.vectors[positions] for _, reading, positions in batches])
+    hits = catalogue.search(queries, settings.hits)
+    keys, scores = np.asarray(hits.keys, np.int64), np.asarray(hits.scores, np.float32)
+    ends = np.cumsum([len(positions) for _, _, positions in batches])
+    for (search, _, positions), end in zip(batches, ends.tolist(), strict=True):
+        own = slice(end - len(positions), end)
+        search.take(positions, keys[own], scores[own])
 
 
 def search_order(audible: Bools, settings: MatcherSettings) -> list[Ints]:

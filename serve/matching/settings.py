@@ -13,7 +13,7 @@ class MatcherSettings:
     max_searched: int = 600  # embeddings of one clip, spread evenly over it
     decisive_confidence: float = 0.99  # at which neither more embeddings nor variants are tried …
     place_lead: float = 0.2  # … if the place leads any other in the recording by so much strength
-    promising_lead: float = 0.1  # in strength over earlier readings, from which on all of a variant is searched
+    promising_lead: float = 0.1  # in strength over the clip as it is, from which on all of a variant is searched
     agreeing_looks: int = 2  # decisive ones, running, until a growing clip is answered
 
     # vote

@@ -30,6 +30,9 @@ class Lines:
     spacing: float  # of the speeds voted on, as a logarithm
 
 
+NO_LINES = Lines(np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0), 0.0)
+
+
 @dataclass(frozen=True)
 class Tally:
     """Cells (recording, anchor) that got votes, each at its best speed."""
@@ -87,13 +90,15 @@ def _tally(hits: HitList, clip_s: float, speeds: Doubles, settings: MatcherSetti
     distinct, rank = np.unique(hits.recordings, return_inverse=True)
     clip_times = (hits.positions + 0.5) * EMBEDDING_HOP_S - clip_s / 2
     bins = (stored_centre_s(hits.segments)[:, None] - np.outer(clip_times, speeds)) / settings.vote_bin_s  # [V, J]
-    nodes = np.floor(bins)[..., None] + np.arange(-1, 3)  # [V, J, 4]
-    shares = 1.0 - np.abs(bins[..., None] - nodes) / 2.0
-    votes = hits.weights.astype(np.float64)[:, None, None] * shares
+    below = np.floor(bins)
+    above = bins - below  # by which a hit lies above a node; the shares are 1 - |distance in bins| / 2
+    halves = hits.weights.astype(np.float64)[:, None] / 2
+    votes = np.stack([(1 - above) * halves, (2 - above) * halves, (1 + above) * halves, above * halves], axis=-1)
 
     by_closeness = np.argsort(np.abs(np.log(speeds)), kind="stable")
-    cells = (rank[:, None, None] << ANCHOR_BITS) + nodes.astype(np.int64) + (1 << ANCHOR_BITS - 1)
-    cells = cells * len(speeds) + np.argsort(by_closeness)[:, None]
+    cells = (rank[:, None] << ANCHOR_BITS) + below.astype(np.int64) + (1 << ANCHOR_BITS - 1)
+    cells = cells * len(speeds) + np.argsort(by_closeness)
+    cells = cells[..., None] + np.arange(-1, 3) * len(speeds)  # [V, J, 4]
     distinct_cells, totals = _summed(cells.ravel(), votes.ravel())
     places, closeness = np.divmod(distinct_cells, len(speeds))
     cell_speeds = speeds[by_closeness][closeness]
@@ -120,8 +125,14 @@ def _first_greatest(places: Ints, votes: Doubles) -> Ints:
 
 
 def _strongest(tally: Tally, wanted: int, settings: MatcherSettings) -> Tally:
-    """The best cell of the `wanted` best recordings, then the best others of these that come near."""
-    by_votes = tally.of(np.lexsort((tally.anchors, tally.recordings, -tally.votes)))
+    """The best cell of the `wanted` best recordings, then the best others of these that come near.
+
+    The tally's recordings rise.
+    """
+    starts = group_starts(tally.recordings)
+    greatest = np.repeat(np.maximum.reduceat(tally.votes, starts), np.diff(starts, append=len(tally.votes)))
+    contending = tally.of((tally.votes == greatest) | (tally.votes >= settings.repeat_share * tally.votes.max()))
+    by_votes = contending.of(np.lexsort((contending.anchors, contending.recordings, -contending.votes)))
     _, first = np.unique(by_votes.recordings, return_index=True)
     best = by_votes.of(np.sort(first)[:wanted])
     near = by_votes.votes >= settings.repeat_share * best.votes[0]

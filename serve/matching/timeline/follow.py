@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from serve.matching.contract import Ints, Rows
-from serve.matching.rescoring import Alignment, rescore
+from serve.matching.rescoring import Alignment, line_keys, rescore
 from serve.matching.settings import MatcherSettings
 from serve.matching.timeline.line import Line
 from serve.matching.timeline.settings import TimelineSettings
@@ -33,7 +33,8 @@ def follow(
         spacing=settings.speed_drift,
     )
     narrow = replace(matching, offset_window_s=settings.follow_window_s)
-    found = rescore(stretch, 1.0, there, fetch, narrow)
+    rows = fetch(line_keys(stretch, there, narrow))
+    found = rescore(stretch, 1.0, there, rows, narrow)
     return _assigned(lines, [track_s for track_s, _ in predicted], found, stretch)
 
 

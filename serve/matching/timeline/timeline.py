@@ -12,9 +12,10 @@ from ingest.fingerprint.grid import EMBEDDING_HOP_S
 from serve.matching.calibration import Calibration
 from serve.matching.contract import Catalogue, Match, Query
 from serve.matching.grouping import agreement
-from serve.matching.matcher import align, judge
+from serve.matching.matcher import judge
+from serve.matching.readings import align
 from serve.matching.rescoring import Alignment
-from serve.matching.searching import HitList, Search, in_quarter
+from serve.matching.searching import HitList, Search, in_quarter, search_together
 from serve.matching.settings import MatcherSettings
 from serve.matching.timeline.claims import Claim, Segment, claims_of, segment_of, settled
 from serve.matching.timeline.follow import follow, middle_s, trace_back
@@ -103,7 +104,7 @@ class Timeline:
         """Find lines in the stretch; what that says of those that are followed already is noted with them."""
         if len(stretch.vectors) < SHORTEST or not stretch.audible.any():
             return
-        found, tracks = align(stretch, 1.0, self._hits_of(hop, stretch), self._catalogue, self._matching)
+        found, tracks = align(stretch, self._hits_of(hop, stretch), self._catalogue, self._matching)
         found += aligned.values()
         tracks |= {line.recording_id: line.track_id for line in self._going}
         matches = judge(stretch, found, tracks, self._calibration, self._matching)
@@ -124,11 +125,11 @@ class Timeline:
         for number in (hop, hop + 1):
             if number not in self._hits:
                 part = self._tape.stretch(number * size, max(self._tape.first, (number + 1) * size))
-                search = Search(self._catalogue, self._matching)
+                search = Search(self._matching)
                 audible = np.flatnonzero(part.audible)
                 chosen = audible[in_quarter(audible + part.first)]
                 if len(chosen):
-                    search.add(part, chosen)
+                    search_together([(search, part, chosen)], self._catalogue, self._matching)
                 self.searched += len(chosen)
                 self._hits[number] = search.hits()
             parts.append(self._hits[number])
