@@ -28,6 +28,7 @@ ELSEWHERE = {
     "RAY_health_check_period_ms": "Config.health_check_period_ms()",
     "RAY_health_check_timeout_ms": "Config.health_check_timeout_ms()",
     "RAY_health_check_failure_threshold": "Config.health_check_failure_threshold()",
+    "RAY_max_direct_call_object_size": "Config.max_direct_call_object_size()",
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "int(PROXY_READY_CHECK_TIMEOUT_S)",
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH",
     "RAY_SERVE_TRACING_EXPORTER_IMPORT_PATH": "RAY_SERVE_TRACING_EXPORTER_IMPORT_PATH",
