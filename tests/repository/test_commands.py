@@ -28,7 +28,7 @@ ELSEWHERE = {
     "RAY_health_check_period_ms": "Config.health_check_period_ms()",
     "RAY_health_check_timeout_ms": "Config.health_check_timeout_ms()",
     "RAY_health_check_failure_threshold": "Config.health_check_failure_threshold()",
-    "RAY_max_direct_call_object_size": "Config.max_direct_call_object_size()",
+    "RAY_max_direct_call_object_size": "compiled('max_direct_call_object_size')",
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "int(PROXY_READY_CHECK_TIMEOUT_S)",
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH",
     "RAY_SERVE_TRACING_EXPORTER_IMPORT_PATH": "RAY_SERVE_TRACING_EXPORTER_IMPORT_PATH",
@@ -43,14 +43,20 @@ ELSEWHERE = {
 }
 READERS = """
 import json
+import os
+from pathlib import Path
 import botocore.session
 from conf.traces import share
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import TracerProvider
+from ray import _raylet
 from ray._raylet import Config
 from ray._common.usage.usage_lib import usage_stats_enabled
 from ray.serve._private.constants import PROXY_READY_CHECK_TIMEOUT_S, RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH
 from ray.serve._private.constants import RAY_SERVE_TRACING_EXPORTER_IMPORT_PATH, RAY_SERVE_TRACING_SAMPLING_RATIO
+
+def compiled(name):  # Ray's native part alone asks for it, and lets nobody see: at least it is a name that it knows
+    return os.environ["RAY_" + name] if name.encode() in Path(_raylet.__file__).read_bytes() else "unknown"
 
 def collector(exporter):
     return exporter._endpoint.removesuffix("/v1/traces")
