@@ -39,8 +39,11 @@ action=plan           what a run would do, and what that takes
 action=status         what the catalogue holds, and its last runs
 action=report         the report of the last run
 action=retry_failed   forget the rejects, then run
+action=reindex        fill another collection from the lake, beside the one that answers: for another index, or where
+                      Milvus lost vectors
 action=promote        let the newest generation that is ready answer (another encoder's, say)
 action=rollback       let the one before answer again
+action=prune          drop the collections of generations that answered before
 action=delete         take tracks out: delete.track_ids=[1,2], delete.uris=[…], or delete.removed=true for those that
                       the source no longer lists
 action=restore        let deleted tracks come back with the next run: delete.track_ids=[1,2] or delete.uris=[…]
@@ -107,7 +110,7 @@ def do(config: IngestConfig, stop: StopSignal, job: Job | None) -> int:
                 print(status_text(config, metadata))
         case "report":
             report(config)
-        case "run" | "retry_failed" | "promote" | "rollback" | "delete" | "restore":
+        case _:
             return run(config, stop, job)
     return ExitCode.DONE
 

@@ -9,7 +9,9 @@ from typing import Literal
 from conf.events import LogsConfig
 from ingest.stores import LakeConfig, MetadataConfig, VectorsConfig
 
-Action = Literal["plan", "run", "status", "report", "retry_failed", "promote", "rollback", "delete", "restore"]
+Action = Literal[
+    "plan", "run", "status", "report", "retry_failed", "reindex", "promote", "rollback", "prune", "delete", "restore"
+]
 OnRejects = Literal["exit5", "exit0"]
 
 

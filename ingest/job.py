@@ -21,11 +21,11 @@ from ingest.embedding import Embedding
 from ingest.errors import RefrainError
 from ingest.filling import Filling
 from ingest.job_stores import Stores, open_stores
-from ingest.load import generation_to_fill
+from ingest.load import generation_to_fill, generation_to_reindex
 from ingest.model import Model, read_model
 from ingest.preflight import preflight, refuse_local_parts
 from ingest.progress import Progress
-from ingest.publish import activate, publish, to_promote, to_roll_back_to
+from ingest.publish import activate, prune, publish, to_promote, to_roll_back_to
 from ingest.report import write_reports
 from ingest.runs import RejectLine, Run, RunRecord
 from ingest.stop import Stopped, StopSignal
@@ -37,7 +37,7 @@ tracer = trace.get_tracer(__name__)
 
 
 def run(config: IngestConfig, stop: StopSignal) -> RunRecord:
-    """Do what changes a catalogue: `action=run`, `retry_failed`, `promote`, `rollback`, `delete`, `restore`.
+    """Do what changes a catalogue: every action but `plan`, `status` and `report`.
 
     Returns the run's record. Raises PreflightError (also CatalogLocked) before anything was begun, InfrastructureError
     or ErrorBudgetSpent after it, Stopped on SIGTERM.
@@ -71,6 +71,11 @@ class Job:
                 self._switch(to_promote(self.stores.catalog, self.stores.vectors))
             case "rollback":
                 self._switch(to_roll_back_to(self.stores.catalog, self.stores.vectors))
+            case "reindex":
+                self._reindex()
+            case "prune":
+                dropped = prune(self.stores.catalog, self.stores.vectors)
+                self.current.record.message = f"dropped: {', '.join(dropped) or 'nothing'}"
             case "delete":
                 self._delete(to_delete(self.config.delete, self.stores.catalog))
             case "restore":
@@ -137,6 +142,12 @@ class Job:
     def _restore(self, track_ids: list[int]) -> None:
         self.stores.catalog.restore_tracks(track_ids)
         self.current.record.message = f"{len(track_ids):,} tracks restored; the next run brings them back"
+
+    def _reindex(self) -> None:
+        catalog, vectors = self.stores.catalog, self.stores.vectors
+        generation = self.filling.run(generation_to_reindex(catalog, vectors, self.config.vectors.index))
+        catalog.mark_ready(generation.generation_id)
+        self.current.record.message = f"{generation.collection} is ready; action=promote lets it answer"
 
     def _switch(self, generation: Generation) -> None:
         """Promote or roll back: what came and went since the generation was filled is made up for first."""

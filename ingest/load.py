@@ -9,26 +9,49 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from ingest.config import IngestConfig
-from ingest.errors import VerificationError
+from ingest.errors import PreflightError, VerificationError
 from ingest.fingerprint import SEGMENT_BITS
 from ingest.model import Model
 from ingest.stores import CatalogStore, Generation, Lake, LakeVectors, Load, Vectors
 
 
 def generation_to_fill(catalog: CatalogStore, vectors: Vectors, config: IngestConfig, model: Model) -> Generation:
-    """The newest generation of this encoder, or a new one; its collection exists afterwards.
+    """The generation of this encoder that answers, or else the newest, or a new one; its collection exists afterwards.
 
     A generation whose collection is gone is given up: the lake fills a new one.
     """
-    generation = catalog.generation(model.checksum)
-    if generation is not None and vectors.exists(generation.collection):
-        return generation
+    active, generation = catalog.active_generation(), catalog.generation(model.checksum)
+    for there in (active, generation):
+        if there and there.encoder == model.checksum and vectors.exists(there.collection):
+            return there
     if generation is None or catalog.loaded_segments(generation.generation_id):
-        number = 1 + len(catalog.generations())
-        collection = collection_name(config.catalog.name, model.checksum, number)
-        generation = catalog.create_generation(collection, model.checksum, model.dim, config.vectors.index)
-    if not vectors.exists(generation.collection):
-        vectors.create(generation.collection, generation.dim, generation.index)
+        return _new_generation(catalog, vectors, model.checksum, model.dim, config.vectors.index)
+    vectors.create(generation.collection, generation.dim, generation.index)
+    return generation
+
+
+def generation_to_reindex(catalog: CatalogStore, vectors: Vectors, index: str) -> Generation:
+    """Another generation of the encoder that answers: one that was begun, or a new one, calibrated alike.
+
+    Raises PreflightError where nothing answers yet.
+    """
+    active = catalog.active_generation()
+    if active is None:
+        raise PreflightError(f"catalogue {catalog.name}: nothing answers yet, so there is nothing to index again")
+    begun = catalog.generation(active.encoder)
+    if begun and (begun.state, begun.index) == ("filling", index) and vectors.exists(begun.collection):
+        return begun
+    generation = _new_generation(catalog, vectors, active.encoder, active.dim, index)
+    catalog.set_calibration(generation.generation_id, active.calibration)
+    if index == active.index:
+        catalog.set_tuning(generation.generation_id, active.tuning)
+    return generation
+
+
+def _new_generation(catalog: CatalogStore, vectors: Vectors, encoder: str, dim: int, index: str) -> Generation:
+    collection = collection_name(catalog.name, encoder, 1 + len(catalog.generations()))
+    generation = catalog.create_generation(collection, encoder, dim, index)
+    vectors.create(collection, dim, index)
     return generation
 
 

@@ -48,6 +48,16 @@ def to_roll_back_to(catalog: CatalogStore, vectors: Vectors) -> Generation:
     return _newest(catalog, vectors, "retired", "no earlier generation is left to roll back to")
 
 
+def prune(catalog: CatalogStore, vectors: Vectors) -> list[str]:
+    """Drop the collections of generations that answered before; their names."""
+    dropped = []
+    for generation in catalog.generations():
+        if generation.state == "retired" and vectors.exists(generation.collection):
+            vectors.drop(generation.collection)
+            dropped.append(generation.collection)
+    return dropped
+
+
 def _is_lost(active: Generation, generation: Generation, vectors: Vectors) -> bool:
     return active.encoder == generation.encoder and not vectors.exists(active.collection)
 

@@ -9,6 +9,7 @@ from io import BytesIO
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from ingest.checks import READS_THE_SOURCE
 from ingest.progress import clock_time
 from ingest.runs import DURATION_EDGES_S, Run, RunRecord
 
@@ -37,7 +38,7 @@ def summary_line(record: RunRecord) -> str:
     counts = record.counts
     if record.state != "done":
         return f"run {record.run_id} {STATES[record.state]}" + (f": {record.message}" if record.message else "")
-    if record.action in ("promote", "rollback", "delete", "restore"):
+    if record.action not in READS_THE_SOURCE:
         return record.message or record.action
     if not counts.listed and not counts.rejected:
         return "the source lists no audio: 0 tracks" + (f"; {counts.removed:,} removed" if counts.removed else "")

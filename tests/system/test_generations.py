@@ -13,8 +13,9 @@ from ingest.errors import ConfigurationError, PreflightError, VerificationError
 from ingest.filling import Filling
 from ingest.fingerprint import vector_key
 from ingest.job_stores import Stores
-from ingest.load import fill
-from ingest.publish import activate, publish, to_promote, to_roll_back_to
+from ingest.load import fill, generation_to_fill, generation_to_reindex
+from ingest.model import Model
+from ingest.publish import activate, prune, publish, to_promote, to_roll_back_to
 from ingest.runs import Run
 from ingest.stores import (
     CatalogStore,
@@ -132,6 +133,39 @@ def test_a_deletion_that_was_killed_is_finished_by_the_next_run(shop: Shop, tmp_
     stores = Stores(shop.catalog, shop.vectors, shop.lake)
     Filling(config, Run.start(tmp_path, config), stores, lambda: None).run(active)
     assert _answers(shop) == ("first", {"a", "b"}, 2 * SEGMENTS)
+
+
+def test_another_collection_of_the_same_encoder(shop: Shop, tmp_path: Path) -> None:
+    """Filled from the lake beside one that lost vectors, calibrated alike, it waits; jobs go on with the one that
+    answers; promoted it has everything, and the old collection can go.
+    """
+    shop.embed("old", {"a": "1", "b": "1"})
+    shop.switch(shop.generation("old", "first"))
+    shop.catalog.set_calibration(1, {"some": "fit"})
+    shop.vectors.delete_recordings("first", [1])
+    begun = generation_to_reindex(shop.catalog, shop.vectors, "FLAT")
+    again = generation_to_reindex(shop.catalog, shop.vectors, "FLAT")
+    assert again.generation_id == begun.generation_id, "it goes on after a kill"
+    shop.fill(begun)
+    shop.catalog.mark_ready(begun.generation_id)
+    config = ingest_config(tmp_path, "catalog=folder", f"catalog.path={tmp_path}")
+    model = Model("old", (0, 0), DIM)
+    assert generation_to_fill(shop.catalog, shop.vectors, config, model).collection == "first"
+    assert prune(shop.catalog, shop.vectors) == []
+    shop.embed("old", {"a": "1", "b": "2", "c": "1"})
+    shop.switch(to_promote(shop.catalog, shop.vectors))
+    assert _answers(shop) == (begun.collection, {"a", "b", "c"}, 3 * SEGMENTS)
+    active = shop.catalog.active_generation()
+    assert active is not None and active.calibration == {"some": "fit"}
+    assert prune(shop.catalog, shop.vectors) == ["first"] and not shop.vectors.exists("first")
+    with pytest.raises(PreflightError, match="no earlier generation"):
+        to_roll_back_to(shop.catalog, shop.vectors)
+
+
+def test_nothing_to_index_again(shop: Shop) -> None:
+    """Before anything answers there is nothing that could be filled again."""
+    with pytest.raises(PreflightError, match="nothing answers yet"):
+        generation_to_reindex(shop.catalog, shop.vectors, "FLAT")
 
 
 def test_a_fill_that_was_killed_before_its_flush_is_flushed_by_the_next(

@@ -115,6 +115,39 @@ def test_a_manifest_names_what_the_tags_do_not(tmp_path: Path) -> None:
     assert [row[3] for row in left.tracks.values()] == ["The Composer", "The Composer"]
 
 
+def test_vectors_that_are_lost_come_back_from_the_lake(tmp_path: Path) -> None:
+    """A job notices them and fails; `action=reindex` fills another collection without any audio, `promote` lets it
+    answer, and after `prune` the first one is gone.
+    """
+    from ingest.stores import VectorsConfig, open_vectors
+
+    music, home = tmp_path / "music", tmp_path / "home"
+    uris = [str(path) for path in write_pieces(music, 2)]
+    assert ingest(home, music).returncode == 0
+    before = left_in(home, uris)
+
+    def collections() -> list[str]:
+        with open_vectors(VectorsConfig(), home) as vectors:
+            return vectors.list()
+
+    (first,) = collections()
+    with open_vectors(VectorsConfig(), home) as vectors:
+        vectors.delete_recordings(first, [int(before.tracks[uris[0]][1])])
+    failed = ingest(home, music)
+    assert failed.returncode == 1 and "the ledger says" in failed.stderr, failed.stderr
+    for path in music.iterdir():
+        path.unlink()
+    again = ingest(home, music, "action=reindex")
+    assert again.returncode == 0 and "is ready; action=promote lets it answer" in again.stdout, (
+        again.stdout + again.stderr
+    )
+    assert ingest(home, music, "action=promote").returncode == 0
+    assert left_in(home, uris) == before
+    pruned = ingest(home, music, "action=prune")
+    assert pruned.returncode == 0 and f"dropped: {first}" in pruned.stdout
+    assert len(collections()) == 1 and first not in collections()
+
+
 def test_a_second_job_on_the_same_catalogue_is_refused(tmp_path: Path) -> None:
     """While one job holds the catalogue, another ends with exit 3 and one line."""
     from ingest.stores import MetadataConfig, open_metadata
