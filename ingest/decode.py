@@ -47,9 +47,11 @@ class DecodeFiles:
     def __call__(self, work: pa.Table) -> Iterator[pa.Table]:
         for row in work.to_pylist():
             span = self.traces.begin(row["recording_id"], row["uri"])
-            for window in self.rows(row["recording_id"], row["uri"]):
-                yield table([window | {"trace": written(span.get_span_context())}], WINDOW_SCHEMA)
-            span.end()
+            try:
+                for window in self.rows(row["recording_id"], row["uri"]):
+                    yield table([window | {"trace": written(span.get_span_context())}], WINDOW_SCHEMA)
+            finally:
+                span.end()
 
     def rows(self, recording_id: int, uri: str) -> Iterator[dict[str, Any]]:
         """Rows of WINDOW_SCHEMA for one file: its windows, or what there was of them and a reject.

@@ -61,7 +61,7 @@ class Edge:
                 elapsed_ms = (time.perf_counter() - start) * 1000
                 route, code, key = route_of(scope), state.get("problem_code", "ok"), state.get("key", "")
                 self._meter.request(route, status, code, elapsed_ms, key)
-                level = WARNING if status >= 500 else DEBUG if route in LOOKS else INFO
+                level = DEBUG if route in LOOKS else WARNING if status == 500 else INFO  # a 503 is a promise
                 log.log(
                     level, "request", method=scope["method"], route=route, status=status, code=code, key=key,
                     elapsed_ms=round(elapsed_ms, 2),
