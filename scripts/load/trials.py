@@ -15,7 +15,7 @@ from scripts.load.roles import CALLERS, MILVUS, Use, spent, used
 from scripts.load.traffic import Reply
 
 LOOK_S = 5.0
-SETTLE_LOOK_S, SETTLE_LIMIT_S = 10.0, 3_600.0
+SETTLE_LOOK_S, SETTLE_LIMIT_S = 90.0, 3_600.0  # it looks once a minute whether there is something to merge
 AT_REST = 0.15  # cores
 
 
