@@ -115,8 +115,8 @@ def test_values_become_what_the_field_wants() -> None:
         ("vectors=", "vectors must be one of"),
         (
             "action=go",
-            "action must be one of plan, run, status, report, retry_failed, promote, rollback, delete, restore, "
-            "not 'go'",
+            "action must be one of plan, run, status, report, retry_failed, reindex, promote, rollback, prune, "
+            "delete, restore, not 'go'",
         ),
         ("compute.num_cpus=two", "compute.num_cpus must be a whole number, not 'two'"),
         ("compute.num_cpus=2.5", "compute.num_cpus must be a whole number"),
