@@ -29,7 +29,10 @@ def test_every_request_is_a_line_with_its_id(caplog: pytest.LogCaptureFixture) -
     logger = logging.getLogger("serve.edge")
     logger.addHandler(lines)
     try:
-        with caplog.at_level(logging.DEBUG, "serve.edge"), serving(world.api("poll_s=30", "lookups.cache_s=0.001")) as client:
+        with (
+            caplog.at_level(logging.DEBUG, "serve.edge"),
+            serving(world.api("poll_s=30", "lookups.cache_s=0.001")) as client,
+        ):
             client.post("/v1/identify", content=clip, headers={"x-request-id": "clip"})
             client.post("/v1/identify", content=b"words", headers={"x-request-id": "words"})
             client.get("/healthz", headers={"x-request-id": "look"})
