@@ -1,7 +1,7 @@
 """Filling, verifying, promoting and rolling back generations on real stores, without Ray."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,66 +15,25 @@ from ingest.fingerprint import vector_key
 from ingest.job_stores import Stores
 from ingest.load import fill, generation_to_fill, generation_to_reindex
 from ingest.model import Model
-from ingest.publish import activate, prune, publish, to_promote, to_roll_back_to
+from ingest.publish import prune, publish, to_promote, to_roll_back_to
 from ingest.runs import Run
 from ingest.stores import (
-    CatalogStore,
     Done,
-    Generation,
-    Lake,
     LakeConfig,
     LakeUnit,
     MetadataConfig,
-    SourceFile,
-    Vectors,
     VectorsConfig,
     open_lake,
     open_metadata,
     open_vectors,
 )
-from ingest.stores.removal import delete_tracks, drop_superseded
+from ingest.stores.removal import delete_tracks
 from ingest.verify import verify
 from tests.jobs.records import ingest_config
 from tests.stores.rows import random_peaks
+from tests.system.shop import DIM, SEGMENTS, Shop
 
 pytestmark = pytest.mark.integration
-DIM, SEGMENTS = 16, 6
-
-
-@dataclass(frozen=True)
-class Shop:
-    """A home with its three stores, and jobs of one encoder done by hand."""
-
-    catalog: CatalogStore
-    vectors: Vectors
-    lake: Lake
-
-    def embed(self, encoder: str, versions: dict[str, str]) -> None:
-        """List these uris at these versions and commit embeddings of what is new."""
-        self.catalog.register([SourceFile(uri, version, 1) for uri, version in versions.items()], "run")
-        for work in list(self.catalog.pending(encoder)):
-            rng = np.random.default_rng([work.recording_id, *encoder.encode()])
-            vectors = rng.standard_normal((SEGMENTS, DIM)).astype(np.float32)
-            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-            peaks = random_peaks(SEGMENTS, seed=work.recording_id)
-            unit = LakeUnit(work.recording_id, 0, np.arange(SEGMENTS, dtype=np.int32), vectors, peaks)
-            file = self.lake.write(encoder, [unit]).file
-            self.catalog.commit(encoder, [Done(work.recording_id, SEGMENTS, 1, (file,), 3.0)], [], "run")
-
-    def generation(self, encoder: str, collection: str) -> Generation:
-        self.vectors.create(collection, DIM)
-        return self.catalog.create_generation(collection, encoder, DIM, "FLAT")
-
-    def fill(self, generation: Generation) -> None:
-        list(fill(generation, self.catalog, self.vectors, self.lake, batch_vectors=2 * SEGMENTS))
-        found = verify(generation, self.catalog, self.vectors)
-        assert (found.vectors, found.self_recall) == (self.catalog.loaded_segments(generation.generation_id), 1.0)
-        assert found.search_ms > 0 or not found.vectors
-
-    def switch(self, generation: Generation) -> None:
-        self.fill(generation)
-        activate(generation, self.catalog, self.vectors)
-        drop_superseded(generation, self.catalog, self.vectors)
 
 
 @pytest.fixture
@@ -102,9 +61,9 @@ def test_a_second_generation_waits_until_it_is_promoted_and_can_be_rolled_back(s
     for encoder in ("old", "new"):
         shop.embed(encoder, {"a": "2", "b": "1", "c": "1"})
     shop.switch(to_promote(shop.catalog, shop.vectors))
-    assert _answers(shop) == ("second", {"a", "b", "c"}, 3 * SEGMENTS)
+    assert shop.answers() == ("second", {"a", "b", "c"}, 3 * SEGMENTS)
     shop.switch(to_roll_back_to(shop.catalog, shop.vectors))
-    assert _answers(shop) == ("first", {"a", "b", "c"}, 3 * SEGMENTS)
+    assert shop.answers() == ("first", {"a", "b", "c"}, 3 * SEGMENTS)
 
 
 def test_a_collection_that_lost_vectors_is_not_published(shop: Shop) -> None:
@@ -132,7 +91,7 @@ def test_a_deletion_that_was_killed_is_finished_by_the_next_run(shop: Shop, tmp_
     config = ingest_config(tmp_path, "catalog=folder", f"catalog.path={tmp_path}")
     stores = Stores(shop.catalog, shop.vectors, shop.lake)
     Filling(config, Run.start(tmp_path, config), stores, lambda: None).run(active)
-    assert _answers(shop) == ("first", {"a", "b"}, 2 * SEGMENTS)
+    assert shop.answers() == ("first", {"a", "b"}, 2 * SEGMENTS)
 
 
 def test_another_collection_of_the_same_encoder(shop: Shop, tmp_path: Path) -> None:
@@ -154,7 +113,7 @@ def test_another_collection_of_the_same_encoder(shop: Shop, tmp_path: Path) -> N
     assert prune(shop.catalog, shop.vectors) == []
     shop.embed("old", {"a": "1", "b": "2", "c": "1"})
     shop.switch(to_promote(shop.catalog, shop.vectors))
-    assert _answers(shop) == (begun.collection, {"a", "b", "c"}, 3 * SEGMENTS)
+    assert shop.answers() == (begun.collection, {"a", "b", "c"}, 3 * SEGMENTS)
     active = shop.catalog.active_generation()
     assert active is not None and active.calibration == {"some": "fit"}
     assert prune(shop.catalog, shop.vectors) == ["first"] and not shop.vectors.exists("first")
@@ -202,14 +161,6 @@ def test_loading_again_what_was_loaded_but_not_recorded_changes_nothing(shop: Sh
     assert np.array_equal(after.vectors, before.vectors)
     assert np.array_equal(after.peaks, before.peaks)
     assert np.array_equal(after.peaks, [random_peaks(SEGMENTS, seed=1)[0], random_peaks(SEGMENTS, seed=2)[5]])
-
-
-def _answers(shop: Shop) -> tuple[str, set[str], int]:
-    """Collection that answers, the uris it answers with, the vectors it holds."""
-    active = shop.catalog.active_generation()
-    assert active is not None
-    uris = {track.uri for track in shop.catalog.lookup(range(1, 20)).values()}
-    return active.collection, uris, shop.vectors.count(active.collection)
 
 
 def test_deleted_tracks_leave_both_sides(shop: Shop) -> None:
@@ -292,7 +243,7 @@ def test_what_was_deleted_comes_back_with_the_next_run(shop: Shop) -> None:
     shop.embed("old", {"a": "1", "b": "1"})
     shop.fill(first)
     publish(first, shop.catalog, shop.vectors)
-    assert _answers(shop) == ("first", {"a"}, SEGMENTS)
+    assert shop.answers() == ("first", {"a"}, SEGMENTS)
 
 
 def test_a_collection_that_is_gone_is_replaced(shop: Shop) -> None:
@@ -305,6 +256,6 @@ def test_a_collection_that_is_gone_is_replaced(shop: Shop) -> None:
     second = shop.generation("old", "second")
     shop.fill(second)
     publish(second, shop.catalog, shop.vectors)
-    assert _answers(shop) == ("second", {"a", "b"}, 2 * SEGMENTS)
+    assert shop.answers() == ("second", {"a", "b"}, 2 * SEGMENTS)
     with pytest.raises(PreflightError, match="no earlier generation"):
         to_roll_back_to(shop.catalog, shop.vectors)
