@@ -14,6 +14,7 @@ from serve.api import build_api
 from serve.config import ServeConfig, check
 from serve.edge import Edge
 from serve.embedder import ENCODER, RemoteEncoder
+from serve.encoders import EncoderSet, LocalEncoder
 from serve.generation import Generations
 from serve.keys import check_access
 from serve.proxy_edge import RETRY_AFTER_S
@@ -31,11 +32,11 @@ BACKPRESSURE = BackpressureConfig(status_code=503, retry_after_s=RETRY_AFTER_S)
 
 
 class ApiReplica:
-    """A shell around the QueryService; its threads decode, search and match."""
+    """A shell around the QueryService; its threads decode, search and match, and embed where no encoder is deployed."""
 
-    def __init__(self, config: ServeConfig, encoder: DeploymentHandle[Any]) -> None:
+    def __init__(self, config: ServeConfig, encoder: DeploymentHandle[Any] | None) -> None:
         self._config = config
-        self._encoder = RemoteEncoder(encoder)
+        self._encoder = RemoteEncoder(encoder) if encoder else local_encoder(config)
 
     def __serve_build_asgi_app__(self) -> Edge:
         config = self._config
@@ -81,17 +82,29 @@ def application(config: ServeConfig) -> Application:
         "max_constructor_retry_count": 3,
         "max_surge_percent": SURGE_PERCENT,
     }
-    encoder = ENCODER.options(
+    app: Application = API.options(
+        **scaled(resources.api_replicas, resources.api_max_replicas, resources.api_target, resources),
+        ray_actor_options={"num_cpus": resources.api_cpus},
+        max_ongoing_requests=at_once + SIDE_REQUESTS,
+        **common,
+    ).bind(config, encoder_of(config, at_once, common) if resources.embed_replicas else None)
+    return app
+
+
+def encoder_of(config: ServeConfig, at_once: int, common: dict[str, Any]) -> Application:
+    """The encoder's deployment; `common` are options of both."""
+    resources = config.resources
+    encoder: Application = ENCODER.options(
         **scaled(resources.embed_replicas, resources.embed_max_replicas, resources.embed_target, resources),
         ray_actor_options={"num_cpus": resources.embed_cpus, "num_gpus": resources.embed_gpus},
         # The API's gates bound what arrives; Serve wants no less here than the size of a batch.
         max_ongoing_requests=max(at_once, resources.batch_embeddings),
         **common,
     ).bind([config.encoder.weights], resources)
-    app: Application = API.options(
-        **scaled(resources.api_replicas, resources.api_max_replicas, resources.api_target, resources),
-        ray_actor_options={"num_cpus": resources.api_cpus},
-        max_ongoing_requests=at_once + SIDE_REQUESTS,
-        **common,
-    ).bind(config, encoder)
-    return app
+    return encoder
+
+
+def local_encoder(config: ServeConfig) -> LocalEncoder:
+    """The network in a replica of the API: no hop between processes, and nobody to be batched with."""
+    weights, threads = [config.encoder.weights], config.resources.embed_threads
+    return LocalEncoder(EncoderSet.load(weights, device="cpu", threads=threads))

@@ -107,7 +107,7 @@ class ResourcesConfig:
     api_max_replicas: int | None  # None: no more than that
     api_target: float  # requests under way in one of them, from which more are started
     api_cpus: float  # of each
-    embed_replicas: int  # at least
+    embed_replicas: int  # at least; 0: none, the API's replicas embed
     embed_max_replicas: int | None
     embed_target: float
     embed_cpus: float  # of each
@@ -176,7 +176,7 @@ def check(config: ServeConfig) -> None:
         (config.bounds, ("timeline_window_s", "timeline_deadline_s")),
         (config.bounds, ("listeners", "listen_s", "listen_look_s", "listen_idle_s", "listen_message_kib", "drain_s")),
         (config.resources, ("api_target", "embed_target", "upscale_delay_s", "downscale_delay_s")),
-        (config.resources, ("object_store_mib", "api_replicas", "api_cpus", "embed_replicas", "embed_cpus")),
+        (config.resources, ("object_store_mib", "api_replicas", "api_cpus", "embed_cpus")),
         (config.matching, ("hits", "max_searched")),
         (config.lookups, ("cached_tracks", "cache_s")),
         (config.health, ("failures", "timeout_s")),
@@ -189,6 +189,7 @@ def check(config: ServeConfig) -> None:
         (config.bounds, ("waiting",)),
         (config.lookups, ("published_tracks", "degraded_s")),
         (config.health, ("count_every_s",)),
+        (config.resources, ("embed_replicas",)),
     ):
         for name in names:
             if getattr(section, name) < 0:
@@ -198,6 +199,8 @@ def check(config: ServeConfig) -> None:
 
 
 def _check_replicas(resources: ResourcesConfig) -> None:
+    if not resources.embed_replicas and (resources.embed_max_replicas or resources.embed_gpus):
+        raise ConfigurationError("resources.embed_replicas=0: the API's replicas embed, one each and without GPUs")
     for least, most in (("api_replicas", "api_max_replicas"), ("embed_replicas", "embed_max_replicas")):
         fewest, limit = getattr(resources, least), getattr(resources, most)
         if limit is not None and limit < fewest:

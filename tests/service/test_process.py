@@ -42,6 +42,7 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
         (["home=/tmp", "lookups.degraded_s=-1"], "degraded_s"),
         (["home=/tmp", "health.failures=0"], "failures"),
         (["home=/tmp", "health.count_every_s=-1"], "count_every_s"),
+        (["home=/tmp", "resources.embed_replicas=0", "resources.embed_gpus=1"], "embed_replicas=0"),
         (["home=/tmp", "resources.api_replicas=3", "resources.api_max_replicas=2"], "api_max_replicas=2"),
         (["home=/tmp", "catalog.name=a/b", "port=0"], "port"),
     ],
