@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from itertools import islice
 
@@ -19,6 +20,8 @@ from ingest.receipts import Outcomes, Receipts
 from ingest.runs import Run
 from ingest.stop import StopSignal
 from ingest.stores import CatalogStore, Work
+
+LAST_SPANS_S = 2.0  # for actors that end to send what they have left, before Ray goes and they with it
 
 log = events(__name__)
 
@@ -51,6 +54,8 @@ class Embedding:
             pending = self.catalog.pending(self.model.checksum)
             while wave := list(islice(pending, self.config.compute.wave_files)):
                 self._wave(wave, flow, metrics)
+            if TracedRun.here(self.current.record.run_id):
+                time.sleep(LAST_SPANS_S)
 
     def _wave(self, wave: list[Work], flow: Flow, metrics: JobMetrics) -> None:
         receipts, uris = Receipts(), {item.recording_id: item.uri for item in wave}
