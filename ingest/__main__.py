@@ -16,6 +16,7 @@ from ingest.census import Census
 from ingest.checks import check
 from ingest.config import IngestConfig
 from ingest.errors import ConfigurationError, RefrainError
+from ingest.file_traces import SERVICE
 from ingest.measure import bytes_per_second, measure
 from ingest.plan import Plan, make_plan
 from ingest.report import reject_lines, report_text, summary_line, write_reports
@@ -57,7 +58,6 @@ this run or an earlier one (0 with on_rejects=exit0) · 143 stopped by SIGTERM o
 Secrets come from the environment: REFRAIN_MYSQL_PASSWORD, REFRAIN_MILVUS_TOKEN, and AWS_… for S3.
 """
 
-SERVICE = "refrain-ingest"  # as traces and log lines name it
 Job = Callable[[IngestConfig, StopSignal], RunRecord]
 
 log = events(__name__)

@@ -15,7 +15,7 @@ from opentelemetry.context import Context
 
 from conf import traces
 
-SERVICE = "refrain-ingest"
+SERVICE = "refrain-ingest"  # as traces and log lines name the job
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class FileTraces:
     def __init__(self, run: TracedRun | None) -> None:
         self._run = run
         self._provider = traces.provider(SERVICE) if run else None
+        self._links = [trace.Link(traces.read(run.span))] if run else []
         self._tracer = (self._provider or trace.NoOpTracerProvider()).get_tracer(__name__)
 
     def begin(self, unit: int, uri: str) -> trace.Span:
@@ -45,8 +46,7 @@ class FileTraces:
         if self._run is None:
             return trace.INVALID_SPAN
         marks: dict[str, str | int] = {"refrain.run_id": self._run.run_id, "refrain.unit": unit, "refrain.uri": uri}
-        links = [trace.Link(traces.read(self._run.span))]
-        return self._tracer.start_span("decode", context=Context(), attributes=marks, links=links)
+        return self._tracer.start_span("decode", context=Context(), attributes=marks, links=self._links)
 
     def add(self, name: str, first: str | None, started_ns: int, **marks: str | int) -> None:
         """A span that ends now, of the file whose first one is `first`; nothing for a file that is not traced."""

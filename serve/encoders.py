@@ -79,7 +79,7 @@ class EncoderSet:
 
 
 class LocalEncoder:
-    """An EncoderSet in this process, called as the remote one is: for scripts and tests."""
+    """An EncoderSet in this process, called as the remote one is: for an API that embeds itself, scripts and tests."""
 
     def __init__(self, encoders: EncoderSet) -> None:
         self._encoders = encoders

@@ -1,5 +1,6 @@
 """A collector of traces: takes OTLP over HTTP as OpenTelemetry's own does, and keeps the spans."""
 
+import gzip
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,8 +41,6 @@ def collecting() -> Iterator[Collector]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             if self.headers.get("content-encoding") == "gzip":
-                import gzip
-
                 body = gzip.decompress(body)
             assert self.path == "/v1/traces"
             collector.spans.extend(_spans(ExportTraceServiceRequest.FromString(body)))
