@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader
@@ -58,7 +60,8 @@ class TrainerConfig:
 class Trainer:
     """`run` trains up to `config.steps`, continuing from `out`/checkpoint.pt where one lies.
 
-    A new run begins with the weights of `start`, the checkpoint of a run of the same architecture, or with seeded ones.
+    A new run begins with the weights of `start`, a checkpoint or an encoder of the same architecture, or with seeded
+    ones.
     Raises ConfigurationError where `start` is none.
     """
 
@@ -184,14 +187,23 @@ class Trainer:
         self.say(f"resumed at step {self.step}")
 
 
-def load_weights(encoder: Encoder, checkpoint: Path) -> None:
-    """Of an earlier run, into one of the same architecture. Raises ConfigurationError."""
+def load_weights(encoder: Encoder, start: Path) -> None:
+    """Of an earlier run's checkpoint.pt, or of a finished encoder.safetensors, into an encoder of the same architecture.
+
+    Raises ConfigurationError.
+    """
     try:
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        encoder.load_state_dict(state["encoder"])
-    except (OSError, UnpicklingError, KeyError, TypeError, RuntimeError) as error:
+        encoder.load_state_dict(_weights(start))
+    except (OSError, UnpicklingError, SafetensorError, KeyError, TypeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise ConfigurationError(f"{checkpoint} is no checkpoint of a run of this architecture: {reason}") from error
+        raise ConfigurationError(f"{start} is no checkpoint of a run of this architecture: {reason}") from error
+
+
+def _weights(start: Path) -> dict[str, Tensor]:
+    if start.suffix == ".safetensors":
+        return load_file(start)
+    weights: dict[str, Tensor] = torch.load(start, map_location="cpu", weights_only=True)["encoder"]
+    return weights
 
 
 def bands_of(batch: PairBatch, front_end: FrontEnd, device: torch.device) -> tuple[Tensor, Tensor]:

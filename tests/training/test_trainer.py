@@ -109,11 +109,15 @@ def test_a_run_with_a_memory_resumes_exactly(tmp_path: Path) -> None:
 def test_a_run_begins_with_the_weights_of_another(unbroken: Trainer, tmp_path: Path) -> None:
     """The step count, the rate and the history are its own; another architecture is refused in a line."""
     start = unbroken.out / "checkpoint.pt"
-    begun = Trainer(tmp_path / "a", pairs(), HELD_OUT, TrainerConfig(threads=1, amp=False), TINY, start=start)
-    assert equal(state(begun), state(unbroken)) and begun.step == 0 and not begun.history
+    for kept in (start, unbroken.out / "encoder.safetensors"):
+        begun = Trainer(tmp_path / "a", pairs(), HELD_OUT, TrainerConfig(threads=1, amp=False), TINY, start=kept)
+        assert equal(state(begun), state(unbroken)) and begun.step == 0 and not begun.history
     other = replace(TINY, network=replace(TINY.network, dim=16))
-    with pytest.raises(ConfigurationError, match=r"checkpoint.pt is no checkpoint of a run of this architecture"):
-        Trainer(tmp_path / "b", pairs(), HELD_OUT, TrainerConfig(threads=1), other, start=start)
+    torn = tmp_path / "torn.safetensors"
+    torn.write_bytes(b"no weights")
+    for config, kept in ((other, start), (other, unbroken.out / "encoder.safetensors"), (TINY, torn)):
+        with pytest.raises(ConfigurationError, match=f"{kept.name} is no checkpoint of a run of this architecture"):
+            Trainer(tmp_path / "b", pairs(), HELD_OUT, TrainerConfig(threads=1), config, start=kept)
 
 
 def test_a_finished_run_does_nothing_more(unbroken: Trainer) -> None:
