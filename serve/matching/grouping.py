@@ -41,16 +41,29 @@ def one_each(alignments: Iterable[Alignment], settings: MatcherSettings) -> list
 
 def _earliest_equal(places: list[Alignment], settings: MatcherSettings) -> Alignment:
     best = max(places, key=lambda place: (place.strength, -place.offset_s))
+    alike = [place for place in places if place.ratio == best.ratio]
+    if best.pairs >= settings.place_pairs:
+        best = max(alike, key=lambda place: (placing(place, settings), -place.offset_s))
     equals = [
         place
-        for place in places
+        for place in alike
         if best.offset_s - place.offset_s >= settings.line_gap_s
-        and place.ratio == best.ratio
         and place.score >= best.score - settings.repeat_epsilon
         and place.pairs >= best.pairs - 1
         and agreement(best, place, settings).same
     ]
     return min([*equals, best], key=lambda place: place.offset_s)
+
+
+def placing(place: Alignment, settings: MatcherSettings) -> float:
+    """What places of one recording, on one reading of the clip, are compared by where the clip is not too short.
+
+    What a clip has in common with just anything is the same at all of them, so plain cosines tell more there than
+    contrasts, and peaks less than they tell of recordings.
+    """
+    shrunk = place.pairs / (place.pairs + settings.prior_pairs)
+    peaks = (settings.place_peak_weight - settings.peak_weight) * place.agreement
+    return place.strength + shrunk * (place.score - place.contrast) + peaks
 
 
 def groups(places: list[Alignment], settings: MatcherSettings) -> list[list[Alignment]]:

@@ -47,6 +47,10 @@ class MatcherSettings:
     prior_peaks: float = 8.0  # peaks of agreement 0 that every line is given
     peak_weight: float = 0.4  # of a deviation of agreement, beside a contrast of 1
 
+    # places in one recording
+    place_pairs: int = 5  # of the strongest, from which on they are compared by plain cosines …
+    place_peak_weight: float = 0.3  # … and by so much of a deviation of agreement, beside a mean cosine of 1
+
     # repeats and equals
     repeat_epsilon: float = 0.03  # score within which an earlier place of the same recording is preferred
     grouped: int = 3  # recordings, the best ones, of which others of one content are looked for

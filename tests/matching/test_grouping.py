@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
-from serve.matching import Match
+from serve.matching import Match, MatcherSettings
+from serve.matching.grouping import one_each
+from serve.matching.rescoring import Alignment
 from tests.matching.world import Shelf, Song, clip, identify, rank
 
+SETTINGS = MatcherSettings()
 SONGS = {number: Song.draw(number, 30.0) for number in range(10, 18)}
 
 
@@ -22,6 +25,27 @@ def test_a_repeat_that_is_shorter_is_not_preferred() -> None:
     loop = Song.draw(31, 40.0).looped(2.0, 12.8, 3)
     match = identify(clip(loop, 8.0, 10.0, cosine=0.8), Shelf({**SONGS, 31: loop}).catalogue())[0]
     assert match.offset_s == pytest.approx(8.0, abs=0.15)
+
+
+def place(offset_s: float, *, pairs: int, score: float, contrast: float, agreement: float) -> Alignment:
+    """In recording 5, with nothing stored that another place could agree with."""
+    strength = contrast * pairs / (pairs + SETTINGS.prior_pairs) + SETTINGS.peak_weight * agreement
+    nothing = np.zeros((1, 4), np.float32)
+    absent = np.zeros(1, np.bool_)
+    return Alignment(
+        recording_id=5, ratio=1.0, offset_s=offset_s, slope=1.0, score=score, contrast=contrast, agreement=agreement,
+        peaks=90, semitones=0.0, strength=strength, pairs=pairs, coverage=1.0, first_segment=0, vectors=nothing,
+        present=absent, cosines=np.zeros(1, np.float32), paired=absent,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("pairs", "placed_s"), [(6, 20.0), (2, 70.0)])
+def test_places_are_told_apart_by_cosines_where_there_are_enough(pairs: int, placed_s: float) -> None:
+    """One place's peaks agree better, the other's embeddings: in three seconds these decide, in one the strength."""
+    by_cosines = place(20.0, pairs=pairs, score=0.78, contrast=0.45, agreement=1.08)
+    by_peaks = place(70.0, pairs=pairs, score=0.66, contrast=0.35, agreement=1.30)
+    assert by_peaks.strength > by_cosines.strength
+    assert [one.offset_s for one in one_each([by_cosines, by_peaks], SETTINGS)] == [placed_s]
 
 
 def first(songs: dict[int, Song], *, seed: int = 0, tracks: dict[int, int] | None = None) -> Match:
