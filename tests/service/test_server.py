@@ -5,6 +5,7 @@ alike, but a clip cut from a recording on the embedding grid is still the most a
 accepts whatever is best.
 """
 
+import asyncio
 import json
 import os
 import signal
@@ -44,6 +45,7 @@ ROOT = Path(__file__).resolve().parents[2]
 START_S = 240.0  # on a machine that has other things to do
 STOP_S = 30.0
 COLLECTION = "songs_1"
+CROWD = 32
 ACCEPTS_THE_BEST = Calibration(tuple(replace(model, threshold=0.0) for model in Calibration.shipped().models))
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -96,7 +98,7 @@ def started(folder: Path, *options: str) -> Server:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = started(tmp_path_factory.mktemp("s"))
+    server = started(tmp_path_factory.mktemp("s"), "bounds.waiting=0")
     yield server
     if server.process.poll() is None:
         server.stop(signal.SIGTERM)
@@ -221,6 +223,23 @@ def test_a_catalogue_that_is_filled_meanwhile_answers(client: Client, filler: Fi
     filler.add({"ä, [second].flac": second})
     eventually(client, grid_clip(second, first=20, cells=64), "ä, [second].flac")
     assert client.info()["tracks"] == 2
+
+
+def test_a_crowd_is_told_to_ask_again(server: Server) -> None:
+    """Where nobody may wait, all beyond those being answered get the 429 of the service, none a 503 of the proxy."""
+    clip = wav(melody(1, 10.0))
+
+    async def crowd() -> list[httpx.Response]:
+        async with httpx.AsyncClient(base_url=server.url, timeout=60) as http:
+            return await asyncio.gather(*(http.post("/v1/identify", content=clip) for _ in range(CROWD)))
+
+    responses = asyncio.run(crowd())
+    refused = [response for response in responses if response.status_code != 200]
+    assert 0 < len(refused) < CROWD
+    for response in refused:
+        assert (response.status_code, response.json()["code"]) == (429, "too_many_requests"), response.text
+        assert response.headers["content-type"] == "application/problem+json"
+        assert int(response.headers["retry-after"]) >= 1
 
 
 def test_the_command_of_the_client_works(server: Server, tmp_path: Path) -> None:
