@@ -75,7 +75,7 @@ def application(config: ServeConfig) -> Application:
     bounds, resources = config.bounds, config.resources
     room = bounds.concurrent + bounds.waiting + SIDE_REQUESTS
     common: dict[str, Any] = {
-        "max_queued_requests": room,  # Serve counts what is only on its way to a replica, whose gate says 429, too
+        "max_queued_requests": room,  # Serve counts even what is only on its way to a replica, whose gate says 429
         "backpressure_config": BACKPRESSURE,
         "graceful_shutdown_timeout_s": bounds.drain_s,
         "graceful_shutdown_wait_loop_s": WAIT_LOOP_S,

@@ -98,7 +98,7 @@ def started(folder: Path, *options: str) -> Server:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = started(tmp_path_factory.mktemp("s"), "bounds.waiting=0")
+    server = started(tmp_path_factory.mktemp("s"), "bounds.waiting=0", "resources.embed_replicas=1")
     yield server
     if server.process.poll() is None:
         server.stop(signal.SIGTERM)

@@ -129,10 +129,10 @@ def test_new_tracks_answer_without_a_restart(client: Client, folder: Path, paths
     assert client.identify(clip_of(paths[1], "clean", 5.0))["matches"][0]["uri"] == str(paths[1]), "the others still do"
 
 
-def test_the_api_embeds_itself(client: Client, folder: Path, paths: list[Path]) -> None:
-    """Without an encoder deployed, answers are the same, of what is heard at once and of what is heard again."""
+def test_an_encoder_of_its_own(client: Client, folder: Path, paths: list[Path]) -> None:
+    """With an encoder beside the API, answers are the same, of what is heard at once and of what is heard again."""
     clips = [clip_of(paths[2], condition, 7.0) for condition in ("clean", "speed 1.05")]
-    with service(folder / "home", free_port(), "resources.embed_replicas=0") as url, Client(url) as other:
+    with service(folder / "home", free_port(), "resources.embed_replicas=1") as url, Client(url) as other:
         for clip in clips:
             here, there = (asked.identify(clip)["matches"] for asked in (client, other))
             assert here and [{**match, "score": 0.0} for match in here] == [{**match, "score": 0.0} for match in there]

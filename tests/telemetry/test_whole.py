@@ -38,7 +38,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "500")
         done = ingest(home, music, "logs.format=json", "logs.level=debug", f"logs.file={lines}")
         assert done.returncode == 5, done.stderr
-        with service(home, free_port(), "logs.format=json", "logs.level=info") as url:
+        options = ("logs.format=json", "logs.level=info", "resources.embed_replicas=1")
+        with service(home, free_port(), *options) as url:
             for name, body in (("known", clip), ("nonsense", b"words")):
                 httpx.post(f"{url}/v1/identify", content=body, headers={"x-request-id": name}, timeout=60.0)
             wait_for_spans(collector)
