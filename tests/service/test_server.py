@@ -40,6 +40,7 @@ from serve.matching import Calibration
 from serve.process_tree import Process, descendants
 from tests.service.sounds import Samples, melody, wav
 from tests.service.test_hostile_heads import MIB, connected, said, sent
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 240.0  # on a machine that has other things to do
@@ -163,12 +164,9 @@ def found(client: Client, clip: bytes) -> list[str]:
     return [match["uri"] for match in client.identify(clip)["matches"]]
 
 
-def eventually(client: Client, clip: bytes, uri: str, patience_s: float = 20.0) -> None:
+def eventually(client: Client, clip: bytes, uri: str) -> None:
     """Wait until the clip is answered with that track."""
-    deadline = time.monotonic() + patience_s
-    while (uris := found(client, clip))[:1] != [uri]:
-        assert time.monotonic() < deadline, f"{uri} does not answer, but {uris}"
-        time.sleep(0.3)
+    wait_for(lambda: found(client, clip)[:1] == [uri], said=lambda: f"{uri} among {found(client, clip)}")
 
 
 def test_an_empty_home_is_ready_and_matches_nothing(client: Client) -> None:
@@ -256,12 +254,9 @@ def test_the_command_of_the_client_works(server: Server, tmp_path: Path) -> None
 def test_figures_of_the_replicas_are_shown(server: Server, client: Client) -> None:
     """/metrics has the requests by route and code, collected by Ray's agent."""
     client.info()
-    deadline = time.monotonic() + 40
     with httpx.Client(base_url=server.url) as http:
-        while 'route="/v1/info"' not in (page := http.get("/metrics").text):
-            assert time.monotonic() < deadline, page[:1000]
-            time.sleep(1)
-    assert "ray_refrain_requests_total" in page
+        wait_for(lambda: 'route="/v1/info"' in http.get("/metrics").text, every_s=1.0)
+        assert "ray_refrain_requests_total" in http.get("/metrics").text
 
 
 def test_a_second_service_on_the_port_is_refused(server: Server, tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from scripts.load.material import Clip
 from scripts.load.traffic import Reply
-from tests.system.answering import READY_WITHIN_S, Answering, answering, clips, wait_for
+from tests.system.answering import READY_WITHIN_S, Answering, answering, clips
 from tests.system.steady import Steady, asking
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 

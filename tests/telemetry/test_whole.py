@@ -11,6 +11,7 @@ import pytest
 from scripts.demo.processes import free_port, service
 from tests.system.catalogue import ingest, write_piece, write_pieces
 from tests.telemetry.otlp import Collector, Span, collecting
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.integration
 WELL = ("/healthz", "/readyz")
@@ -47,8 +48,6 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
 
 
 def wait_for_spans(collector: Collector) -> None:
-    from tests.system.test_serving import wait_for
-
     wait_for(lambda: len([span for span in collector.named("decode") if span.service == "refrain-serve"]) == 2)
     wait_for(lambda: len(collector.named("replica_handle_request api __call__")) > 1)
 
