@@ -73,9 +73,9 @@ def build(arguments: dict[str, Any]) -> Application:
 def application(config: ServeConfig) -> Application:
     """The application to hand to `serve.run`."""
     bounds, resources = config.bounds, config.resources
-    at_once = bounds.concurrent + bounds.waiting
+    room = bounds.concurrent + bounds.waiting + SIDE_REQUESTS
     common: dict[str, Any] = {
-        "max_queued_requests": at_once,
+        "max_queued_requests": room,  # Serve counts even what is only on its way to a replica, whose gate says 429
         "backpressure_config": BACKPRESSURE,
         "graceful_shutdown_timeout_s": bounds.drain_s,
         "graceful_shutdown_wait_loop_s": WAIT_LOOP_S,
@@ -85,20 +85,20 @@ def application(config: ServeConfig) -> Application:
     app: Application = API.options(
         **scaled(resources.api_replicas, resources.api_max_replicas, resources.api_target, resources),
         ray_actor_options={"num_cpus": resources.api_cpus},
-        max_ongoing_requests=at_once + SIDE_REQUESTS,
+        max_ongoing_requests=room,
         **common,
-    ).bind(config, encoder_of(config, at_once, common) if resources.embed_replicas else None)
+    ).bind(config, encoder_of(config, room, common) if resources.embed_replicas else None)
     return app
 
 
-def encoder_of(config: ServeConfig, at_once: int, common: dict[str, Any]) -> Application:
+def encoder_of(config: ServeConfig, room: int, common: dict[str, Any]) -> Application:
     """The encoder's deployment; `common` are options of both."""
     resources = config.resources
     encoder: Application = ENCODER.options(
         **scaled(resources.embed_replicas, resources.embed_max_replicas, resources.embed_target, resources),
         ray_actor_options={"num_cpus": resources.embed_cpus, "num_gpus": resources.embed_gpus},
         # The API's gates bound what arrives; Serve wants no less here than the size of a batch.
-        max_ongoing_requests=max(at_once, resources.batch_embeddings),
+        max_ongoing_requests=max(room, resources.batch_embeddings),
         **common,
     ).bind([config.encoder.weights], resources)
     return encoder

@@ -107,7 +107,7 @@ class ResourcesConfig:
     api_max_replicas: int | None  # None: no more than that
     api_target: float  # requests under way in one of them, from which more are started
     api_cpus: float  # of each
-    embed_replicas: int  # at least; 0: none, the API's replicas embed
+    embed_replicas: int  # of encoders beside the API, at least; 0: none, the API's replicas embed
     embed_max_replicas: int | None
     embed_target: float
     embed_cpus: float  # of each
@@ -200,7 +200,10 @@ def check(config: ServeConfig) -> None:
 
 def _check_replicas(resources: ResourcesConfig) -> None:
     if not resources.embed_replicas and (resources.embed_max_replicas or resources.embed_gpus):
-        raise ConfigurationError("resources.embed_replicas=0: the API's replicas embed, one each and without GPUs")
+        raise ConfigurationError(
+            "resources.embed_replicas=0: the API's replicas embed, without GPUs; "
+            "embed_max_replicas and embed_gpus want embed_replicas=1 or more"
+        )
     for least, most in (("api_replicas", "api_max_replicas"), ("embed_replicas", "embed_max_replicas")):
         fewest, limit = getattr(resources, least), getattr(resources, most)
         if limit is not None and limit < fewest:

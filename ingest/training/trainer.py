@@ -188,7 +188,7 @@ class Trainer:
 
 
 def load_weights(encoder: Encoder, start: Path) -> None:
-    """Of an earlier run's checkpoint.pt, or of a finished encoder.safetensors, into an encoder of the same architecture.
+    """Of an earlier run's checkpoint.pt, or of a finished encoder.safetensors, into an encoder of that architecture.
 
     Raises ConfigurationError.
     """

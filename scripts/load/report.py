@@ -125,7 +125,10 @@ def _costs(found: Found) -> Iterator[str]:
                 f"{1000 * found.idle.cores(*roles):.0f}",
                 *(f"{_cpu_ms(one, roles):.1f}" for one in columns.values()),
             ]
-            for name, roles in [*((role, (role,)) for role in ROLES), ("**all but the callers**", SERVICE)]
+            for name, roles in [
+                *((role, (role,)) for role in ROLES if role in found.idle.cpu_s),
+                ("**all but the callers**", SERVICE),
+            ]
         ],
     )
     yield ""
@@ -175,7 +178,7 @@ def _overload(config: LoadConfig, overload: Overload) -> Iterator[str]:
     first, last = overload.during.looks[0].use.memory, overload.during.looks[-1].use.memory
     yield from table(
         ["private memory, MB", "before", "after"],
-        [[role, *(f"{one.get(role, 0) / 1e6:,.0f}" for one in (first, last))] for role in SERVICE],
+        [[role, *(f"{one.get(role, 0) / 1e6:,.0f}" for one in (first, last))] for role in SERVICE if role in last],
     )
     yield ""
 

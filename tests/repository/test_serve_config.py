@@ -33,6 +33,13 @@ def test_the_serve_configuration_is_understood(layer: str) -> None:
 
 
 @every_installation
+def test_every_installation_has_encoders_of_its_own(layer: str) -> None:
+    """On a cluster the number of encoders is written down: the default, none, is for one machine."""
+    (application,) = serve_config.parse(text_of(layer)).applications
+    assert application.args["resources.embed_replicas"] >= 1
+
+
+@every_installation
 def test_a_misspelt_key_is_an_error(layer: str) -> None:
     """One letter too many in any key inside serveConfigV2, which Ray itself would pass over, is refused."""
     text = text_of(layer)

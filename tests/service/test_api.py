@@ -1,7 +1,6 @@
 """HTTP as callers see it: the real application over a catalogue in memory."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -15,6 +14,7 @@ from serve.schema import Identification, Problem
 from tests.service.live import serving
 from tests.service.sounds import melody, wav, wav_without_samples
 from tests.service.world import World
+from tests.waiting import wait_for
 
 MATCH_FIELDS = {
     *("track_id", "uri", "title", "artist", "album", "isrc", "offset_s", "score", "confidence", "speed"),
@@ -25,13 +25,6 @@ MATCH_FIELDS = {
 def matches(client: httpx.Client, upload: bytes) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = client.post("/v1/identify", content=upload).json()["matches"]
     return found
-
-
-def eventually(condition: Callable[[], bool], patience_s: float = 10.0) -> None:
-    deadline = time.monotonic() + patience_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def problem(response: httpx.Response, status: int, code: str) -> str:
@@ -118,7 +111,7 @@ def test_new_tracks_answer_without_a_restart(world: World) -> None:
         upload = wav(fresh[8 * 8000 : 16 * 8000])
         assert matches(client, upload) == []
         growing.add(77, fresh)
-        eventually(lambda: [one["track_id"] for one in matches(client, upload)] == [77])
+        wait_for(lambda: [one["track_id"] for one in matches(client, upload)] == [77])
 
 
 @pytest.mark.parametrize(

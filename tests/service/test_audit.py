@@ -30,8 +30,8 @@ from serve.fakes import BANDS, MemoryVectors, SpectralEmbedder
 from serve.generation import Generations
 from serve.meter import NoMeter
 from tests.service.live import serving
-from tests.service.test_api import eventually
 from tests.service.world import COLLECTION, World, config, embedded_melody
+from tests.waiting import wait_for
 
 PATIENCE_S = 60.0  # nothing waits for what was written just now
 SONGS = (1, 2, 3)
@@ -184,9 +184,9 @@ def test_the_service_counts_again_and_again() -> None:
         serving(world.api("health.count_every_s=0.02", meter=told)),
         serving(world.api("health.count_every_s=0", meter=untold)),
     ):
-        eventually(lambda: len(told.figures) > 3)
+        wait_for(lambda: len(told.figures) > 3)
         world.vectors.delete_recordings(COLLECTION, [3])
-        eventually(lambda: told.figures[-1][2] < SEGMENTS)
+        wait_for(lambda: told.figures[-1][2] < SEGMENTS)
     assert told.figures[0] == ("default", SEGMENTS, SEGMENTS)
     assert untold.figures == []
 
@@ -203,7 +203,7 @@ def test_nobody_waits_for_the_counting() -> None:
 
     world.vectors = Slow(world.vectors.collections)
     with serving(world.api("health.count_every_s=0.02")) as client:
-        eventually(lambda: world.vectors.asked > 1_000)
+        wait_for(lambda: world.vectors.asked > 1_000)
         assert client.get("/readyz").json()["status"] == "ok"
         may.set()
 
@@ -264,8 +264,8 @@ def test_a_loss_is_told_of_real_stores(stores: Stores) -> None:
     with stores.catalog.lock():
         stores.vectors.delete_recordings(COLLECTION, [first])
         assert figures() == ("default", SEGMENTS, SEGMENTS)
-    eventually(lambda: figures() == ("default", SEGMENTS, SEGMENTS - lost), PATIENCE_S)
+    wait_for(lambda: figures() == ("default", SEGMENTS, SEGMENTS - lost), PATIENCE_S)
     added = embedded_melody(2)[1].stored()
     keys = np.array([vector_key(99, int(segment)) for segment in added.segments], np.int64)
     stores.vectors.upsert(COLLECTION, keys, added.vectors, added.peaks)
-    eventually(lambda: figures() == ("default", SEGMENTS, SEGMENTS - lost + len(keys)), PATIENCE_S)
+    wait_for(lambda: figures() == ("default", SEGMENTS, SEGMENTS - lost + len(keys)), PATIENCE_S)

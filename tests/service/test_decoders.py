@@ -29,6 +29,7 @@ from tests.service.live import serving
 from tests.service.sounds import long_silence, melody, wav
 from tests.service.test_api import problem
 from tests.service.world import World, config
+from tests.waiting import wait_for
 
 GONE_S = 30.0
 
@@ -127,8 +128,7 @@ def test_a_process_killed_while_idle_is_nobodys_fault(attacked: Decoders) -> Non
     attacked.clip(wav(melody(1, 1.0)))
     (pid,) = pids() - before
     os.kill(pid, signal.SIGKILL)
-    while not gone(pid):
-        time.sleep(0.01)
+    wait_for(lambda: gone(pid))
     assert attacked.clip(wav(melody(1, 1.0))).duration_s == 1.0
 
 
@@ -197,10 +197,7 @@ def test_no_process_outlives_its_owner(tmp_path: Path) -> None:
     owner.kill()
     owner.wait()
     owner.stdout.close()
-    deadline = time.monotonic() + GONE_S
-    while any(process.alive for process in left):
-        assert time.monotonic() < deadline, "a decode process is an orphan"
-        time.sleep(0.1)
+    wait_for(lambda: not any(process.alive for process in left), GONE_S)
 
 
 def test_a_recording_comes_window_by_window() -> None:

@@ -16,11 +16,12 @@ from serve.meter import NoMeter
 from serve.standing import OK, Standing
 from tests.service.live import serving
 from tests.service.sounds import wav
-from tests.service.test_api import eventually, problem
+from tests.service.test_api import problem
 from tests.service.test_listen import pcm
 from tests.service.world import World, noisy
 from tests.stores.lite import kill_server
 from tests.stores.rows import random_peaks
+from tests.waiting import wait_for
 
 
 class ClipMeter(NoMeter):
@@ -48,7 +49,7 @@ def test_without_the_metadata_store_answers_come_without_names(world: World, cli
     with serving(world.api("lookups.cache_s=0.01")) as client:
         whole = client.post("/v1/identify", content=clip).json()
         world.catalog.failure = MetadataError("MySQL at db:3306 does not answer")
-        eventually(lambda: client.get("/readyz").json()["status"] == "degraded")
+        wait_for(lambda: client.get("/readyz").json()["status"] == "degraded")
         response = client.post("/v1/identify", content=clip)
         assert response.json()["degraded"] is True
         assert response.headers["refrain-degraded"] == "metadata_store"
@@ -58,7 +59,7 @@ def test_without_the_metadata_store_answers_come_without_names(world: World, cli
         assert (ready.status_code, ready.json()["checks"]["generation"]) == (200, "ok")
         assert "without names" in ready.json()["checks"]["metadata"]
         world.catalog.failure = None
-        eventually(lambda: client.get("/readyz").json()["status"] == "ok")
+        wait_for(lambda: client.get("/readyz").json()["status"] == "ok")
         assert client.post("/v1/identify", content=clip).json()["matches"] == whole["matches"]
 
 
@@ -68,7 +69,7 @@ def test_answers_without_names_are_counted(world: World, clip: bytes) -> None:
     with serving(world.api("lookups.cache_s=0.01", meter=meter)) as client:
         client.post("/v1/identify", content=clip)
         world.catalog.failure = MetadataError("MySQL at db:3306 does not answer")
-        eventually(lambda: client.get("/readyz").json()["status"] == "degraded")
+        wait_for(lambda: client.get("/readyz").json()["status"] == "degraded")
         client.post("/v1/identify", content=clip)
     assert meter.degraded == [False, True]
 
@@ -77,7 +78,7 @@ def test_a_caller_who_is_heard_live_is_told_without_names(world: World) -> None:
     """What is known so far comes without names and flagged, once they cannot be asked for."""
     with serving(world.api("lookups.cache_s=0.01")) as client:
         world.catalog.failure = MetadataError("MySQL at db:3306 does not answer")
-        eventually(lambda: client.get("/readyz").json()["status"] == "degraded")
+        wait_for(lambda: client.get("/readyz").json()["status"] == "degraded")
         with connect(str(client.base_url.copy_with(scheme="ws", path="/v1/listen")), proxy=None) as socket:
             socket.send(pcm(world.clip(2, 17.3, 8.0)))
             heard = json.loads(socket.recv(timeout=10))
@@ -90,7 +91,7 @@ def test_names_that_are_kept_make_a_whole_answer(world: World, clip: bytes) -> N
     with serving(world.api("lookups.cache_s=60")) as client:
         client.post("/v1/identify", content=clip)
         world.catalog.failure = MetadataError("MySQL at db:3306 does not answer")
-        eventually(lambda: client.get("/readyz").json()["status"] == "degraded")
+        wait_for(lambda: client.get("/readyz").json()["status"] == "degraded")
         answer = client.post("/v1/identify", content=clip).json()
     assert (answer["matches"][0]["uri"], answer["degraded"]) == ("song 2.flac", True)
 
@@ -99,11 +100,11 @@ def test_without_the_vector_store_the_service_is_not_ready(world: World, clip: b
     """Nothing is answered, every query is refused at once and may be repeated, and readiness says what is away."""
     with serving(world.api()) as client:
         world.vectors.away = True
-        eventually(lambda: client.get("/readyz").status_code == 503)
+        wait_for(lambda: client.get("/readyz").status_code == 503)
         response = client.post("/v1/identify", content=clip)
         assert "away" in problem(response, 503, "vector_store") and int(response.headers["retry-after"]) >= 1
         world.vectors.away = False
-        eventually(lambda: client.get("/readyz").status_code == 200)
+        wait_for(lambda: client.get("/readyz").status_code == 200)
         assert client.post("/v1/identify", content=clip).json()["matches"]
 
 

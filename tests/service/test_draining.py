@@ -131,4 +131,5 @@ def test_replicas_follow_the_load_where_that_is_wanted() -> None:
             "downscale_delay_s": 300.0,
         }
     }
-    assert cpus(growing) == pytest.approx(4 * 0.2 + 0.3)
+    assert cpus(growing) == pytest.approx(4 * 0.2)
+    assert cpus(made("resources.api_max_replicas=4", "resources.embed_replicas=1")) == pytest.approx(4 * 0.2 + 0.3)

@@ -19,8 +19,9 @@ from serve.fakes import SPECTRAL_CALIBRATION
 from serve.problems import EncoderAway
 from tests.service.live import serving
 from tests.service.sounds import wav
-from tests.service.test_api import eventually, problem
+from tests.service.test_api import problem
 from tests.service.world import COLLECTION, TRACK_S, World, noisy
+from tests.waiting import wait_for
 
 PATIENCE_S = 120.0
 
@@ -44,7 +45,7 @@ def test_a_service_starts_without_a_store(code: str) -> None:
         problem(response, 503, code)
         assert int(response.headers["retry-after"]) >= 1
         world.catalog.failure, world.vectors.away = None, False
-        eventually(lambda: client.get("/readyz").status_code == 200)
+        wait_for(lambda: client.get("/readyz").status_code == 200)
         assert "code" not in client.get("/readyz").json()
         assert client.post("/v1/identify", content=clip_of(world)).json()["matches"][0]["track_id"] == 2
 
@@ -56,9 +57,9 @@ def test_what_is_missing_is_named_one_after_the_other() -> None:
     with serving(world.api()) as client:
         assert client.get("/readyz").json()["code"] == "metadata_store"
         world.catalog.failure = None
-        eventually(lambda: client.get("/readyz").json()["code"] == "vector_store")
+        wait_for(lambda: client.get("/readyz").json()["code"] == "vector_store")
         world.vectors.away = False
-        eventually(lambda: client.get("/readyz").json()["status"] == "ok")
+        wait_for(lambda: client.get("/readyz").json()["status"] == "ok")
 
 
 def test_the_code_of_readiness_is_that_of_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,12 +76,12 @@ def test_the_code_of_readiness_is_that_of_refusals(monkeypatch: pytest.MonkeyPat
     with serving(build_api(service)):
         assert code() is None
         world.catalog.failure = MetadataError("MySQL does not answer")
-        eventually(lambda: code() == MetadataError.code and service.readiness().status == "degraded")
+        wait_for(lambda: code() == MetadataError.code and service.readiness().status == "degraded")
         world.vectors.away = True
-        eventually(lambda: code() == VectorStoreError.code)
+        wait_for(lambda: code() == VectorStoreError.code)
         world.vectors.away = False
         monkeypatch.setattr(service._generations._encoders, "checksums", away)
-        eventually(lambda: code() == EncoderAway.code)
+        wait_for(lambda: code() == EncoderAway.code)
 
 
 def fill(config: MetadataConfig, home: Path) -> None:
@@ -116,7 +117,7 @@ def test_a_service_starts_while_mysql_is_away(tmp_path: Path) -> None:
             problem(client.get(path), 503, "metadata_store")
         problem(client.post("/v1/identify", content=clip_of(world)), 503, "metadata_store")
         with mariadb(tmp_path / "db", port):
-            eventually(lambda: client.get("/readyz").json()["status"] == "ok", PATIENCE_S)
+            wait_for(lambda: client.get("/readyz").json()["status"] == "ok", PATIENCE_S)
             (match,) = client.post("/v1/identify", content=clip_of(world)).json()["matches"]
             assert match["uri"] == "song 2.flac"
             assert client.get("/v1/tracks/2").json()["uri"] == "song 2.flac"

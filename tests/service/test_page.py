@@ -32,8 +32,8 @@ from tests.service.pages import (
     music_world,
     radio,
 )
-from tests.service.test_api import eventually
 from tests.service.world import World
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 WAIT_MS = 30_000
@@ -233,7 +233,7 @@ def test_an_answer_without_names_has_its_number(context: BrowserContext, world: 
         visit = Visit.of(context, str(client.base_url))
         world.catalog.failure = MetadataError("away")
         try:
-            eventually(lambda: client.get("/readyz").json()["status"] == "degraded")
+            wait_for(lambda: client.get("/readyz").json()["status"] == "degraded")
             drop_clip(visit, world)
             expect(visit.page.locator("#answer .title")).to_have_text("Track 3")
             expect(visit.page.locator("#answer .match")).to_contain_text("Names cannot be looked up")

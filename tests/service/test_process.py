@@ -42,7 +42,7 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
         (["home=/tmp", "lookups.degraded_s=-1"], "degraded_s"),
         (["home=/tmp", "health.failures=0"], "failures"),
         (["home=/tmp", "health.count_every_s=-1"], "count_every_s"),
-        (["home=/tmp", "resources.embed_replicas=0", "resources.embed_gpus=1"], "embed_replicas=0"),
+        (["home=/tmp", "resources.embed_gpus=1"], "embed_replicas=0"),
         (["home=/tmp", "resources.api_replicas=3", "resources.api_max_replicas=2"], "api_max_replicas=2"),
         (["home=/tmp", "catalog.name=a/b", "port=0"], "port"),
     ],
@@ -100,9 +100,10 @@ def test_homes_are_taken_literally(tmp_path: Path) -> None:
     assert home.is_dir()
 
 
-def test_the_replicas_leave_room_on_two_cores() -> None:
-    """All replicas together ask for less than one CPU, so that a job can run on the other."""
-    config = compose("serve", ["home=/tmp"], ServeConfig)
+@pytest.mark.parametrize("encoders", [0, 1])
+def test_the_replicas_leave_room_on_two_cores(encoders: int) -> None:
+    """All replicas together, also with an encoder of its own, ask for less than one CPU: a job can run on the other."""
+    config = compose("serve", ["home=/tmp", f"resources.embed_replicas={encoders}"], ServeConfig)
     assert cpus(config.resources) < 1
     check(config)
     config.bounds.deadline_s = 0

@@ -15,8 +15,9 @@ from serve.fakes import BANDS, MemoryVectors
 from serve.generation import Generations
 from tests.service.live import serving
 from tests.service.sounds import wav
-from tests.service.test_api import eventually, problem
+from tests.service.test_api import problem
 from tests.service.world import COLLECTION, World, embedded_melody, noisy
+from tests.waiting import wait_for
 
 PATIENCE_S = 120.0
 
@@ -45,7 +46,7 @@ def test_queries_wait_for_nothing_while_a_collection_is_loaded() -> None:
     with serving(world.api()) as client:
         held.may.clear()
         held.unloaded.add(COLLECTION)
-        eventually(lambda: client.get("/readyz").json().get("code") == "vector_store")
+        wait_for(lambda: client.get("/readyz").json().get("code") == "vector_store")
         asked = held.asked
         for _ in range(10):
             response = client.post("/v1/identify", content=clip_of(world))
@@ -53,7 +54,7 @@ def test_queries_wait_for_nothing_while_a_collection_is_loaded() -> None:
             assert int(response.headers["retry-after"]) >= 1
         assert held.asked == asked and held.loaded == [COLLECTION]
         held.may.set()
-        eventually(lambda: client.get("/readyz").json()["status"] == "ok")
+        wait_for(lambda: client.get("/readyz").json()["status"] == "ok")
         assert client.post("/v1/identify", content=clip_of(world)).json()["matches"][0]["track_id"] == 2
     assert held.loaded == [COLLECTION, COLLECTION]
 

@@ -5,6 +5,7 @@ alike, but a clip cut from a recording on the embedding grid is still the most a
 accepts whatever is best.
 """
 
+import asyncio
 import json
 import os
 import signal
@@ -39,11 +40,13 @@ from serve.matching import Calibration
 from serve.process_tree import Process, descendants
 from tests.service.sounds import Samples, melody, wav
 from tests.service.test_hostile_heads import MIB, connected, said, sent
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 240.0  # on a machine that has other things to do
 STOP_S = 30.0
 COLLECTION = "songs_1"
+CROWD = 32
 ACCEPTS_THE_BEST = Calibration(tuple(replace(model, threshold=0.0) for model in Calibration.shipped().models))
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -96,7 +99,7 @@ def started(folder: Path, *options: str) -> Server:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = started(tmp_path_factory.mktemp("s"))
+    server = started(tmp_path_factory.mktemp("s"), "bounds.waiting=0", "resources.embed_replicas=1")
     yield server
     if server.process.poll() is None:
         server.stop(signal.SIGTERM)
@@ -161,12 +164,9 @@ def found(client: Client, clip: bytes) -> list[str]:
     return [match["uri"] for match in client.identify(clip)["matches"]]
 
 
-def eventually(client: Client, clip: bytes, uri: str, patience_s: float = 20.0) -> None:
+def eventually(client: Client, clip: bytes, uri: str) -> None:
     """Wait until the clip is answered with that track."""
-    deadline = time.monotonic() + patience_s
-    while (uris := found(client, clip))[:1] != [uri]:
-        assert time.monotonic() < deadline, f"{uri} does not answer, but {uris}"
-        time.sleep(0.3)
+    wait_for(lambda: found(client, clip)[:1] == [uri], said=lambda: f"{uri} among {found(client, clip)}")
 
 
 def test_an_empty_home_is_ready_and_matches_nothing(client: Client) -> None:
@@ -223,6 +223,23 @@ def test_a_catalogue_that_is_filled_meanwhile_answers(client: Client, filler: Fi
     assert client.info()["tracks"] == 2
 
 
+def test_a_crowd_is_told_to_ask_again(server: Server) -> None:
+    """Where nobody may wait, all beyond those being answered get the 429 of the service, none a 503 of the proxy."""
+    clip = wav(melody(1, 10.0))
+
+    async def crowd() -> list[httpx.Response]:
+        async with httpx.AsyncClient(base_url=server.url, timeout=60) as http:
+            return await asyncio.gather(*(http.post("/v1/identify", content=clip) for _ in range(CROWD)))
+
+    responses = asyncio.run(crowd())
+    refused = [response for response in responses if response.status_code != 200]
+    assert 0 < len(refused) < CROWD
+    for response in refused:
+        assert (response.status_code, response.json()["code"]) == (429, "too_many_requests"), response.text
+        assert response.headers["content-type"] == "application/problem+json"
+        assert int(response.headers["retry-after"]) >= 1
+
+
 def test_the_command_of_the_client_works(server: Server, tmp_path: Path) -> None:
     """`python -m serve.client` prints the schema of the service, with the file in front."""
     clip = tmp_path / "a clip.wav"
@@ -237,12 +254,9 @@ def test_the_command_of_the_client_works(server: Server, tmp_path: Path) -> None
 def test_figures_of_the_replicas_are_shown(server: Server, client: Client) -> None:
     """/metrics has the requests by route and code, collected by Ray's agent."""
     client.info()
-    deadline = time.monotonic() + 40
     with httpx.Client(base_url=server.url) as http:
-        while 'route="/v1/info"' not in (page := http.get("/metrics").text):
-            assert time.monotonic() < deadline, page[:1000]
-            time.sleep(1)
-    assert "ray_refrain_requests_total" in page
+        wait_for(lambda: 'route="/v1/info"' in http.get("/metrics").text, every_s=1.0)
+        assert "ray_refrain_requests_total" in http.get("/metrics").text
 
 
 def test_a_second_service_on_the_port_is_refused(server: Server, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from serve.config import KeyConfig
 from serve.keys import append, hash_of, new_token
 from tests.service.sounds import melody
 from tests.service.test_server import COLLECTION, Filler, Server, eventually, found, grid_clip, started
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 READER, CURATOR = new_token(), new_token()
@@ -73,10 +73,7 @@ def test_a_new_key_deletes_a_track(server: Server) -> None:
             KeyConfig("curator", hash_of(CURATOR), ["read", "write", "admin"]),
             Path(server.weights.parent / "keys.yaml"),
         )
-        deadline = time.monotonic() + 20
-        while not opens(curator):
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        wait_for(lambda: opens(curator))
         clip = grid_clip(first, first=8, cells=64)
         eventually(curator, clip, "first")
         (track,) = curator.tracks("first")["tracks"]
@@ -99,11 +96,10 @@ def test_a_new_key_deletes_a_track(server: Server) -> None:
 
 def test_figures_name_keys(server: Server) -> None:
     """Requests are counted by the name of the key, with or without one, and no token is among the figures."""
-    deadline = time.monotonic() + 40
+    keys = {'key="reader"', 'key="curator"', 'key=""'}
     with httpx.Client(base_url=server.url, headers={"x-api-key": CURATOR}) as http:
-        while not {'key="reader"', 'key="curator"', 'key=""'} <= set(re.findall(r'\bkey="\w*"', page := figures(http))):
-            assert time.monotonic() < deadline, page[:1000]
-            time.sleep(1)
+        wait_for(lambda: keys <= set(re.findall(r'\bkey="\w*"', figures(http))), every_s=1.0)
+        page = figures(http)
     assert CURATOR not in page and READER not in page
 
 

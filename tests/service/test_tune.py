@@ -14,8 +14,9 @@ from serve.tune import main
 from serve.tuning import Tuning
 from tests.service.live import serving
 from tests.service.sounds import wav
-from tests.service.test_api import eventually, matches
+from tests.service.test_api import matches
 from tests.service.world import World, noisy
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def test_a_running_service_takes_it_up(client: httpx.Client, world: World) -> No
     before = matches(client, clip)
     assert [match["track_id"] for match in before] == [2]
     tune(world, {"min_confidence": 1.0, "hits": 30, "search_params": {"ef": 64}})
-    eventually(lambda: client.get("/v1/info").json()["answering"]["hits"] == 30)
+    wait_for(lambda: client.get("/v1/info").json()["answering"]["hits"] == 30)
     assert client.get("/v1/info").json()["answering"] == {
         "min_confidence": 1.0,
         "hits": 30,
@@ -105,17 +106,17 @@ def test_a_running_service_takes_it_up(client: httpx.Client, world: World) -> No
     asked = client.post("/v1/identify?min_confidence=0.5", content=clip).json()["matches"]
     assert [match["track_id"] for match in asked] == [2]
     tune(world, None)
-    eventually(lambda: matches(client, clip) == before)
+    wait_for(lambda: matches(client, clip) == before)
 
 
 def test_what_the_index_refuses_is_not_taken_up(client: httpx.Client, world: World) -> None:
     """Search parameters that the store does not know leave the service answering as before, and readiness says so."""
     clip = wav(noisy(world.clip(2, 17.3, 8.0)))
     tune(world, {"search_params": {"absurd": 1}})
-    eventually(lambda: "absurd" in client.get("/readyz").json()["checks"]["generation"])
+    wait_for(lambda: "absurd" in client.get("/readyz").json()["checks"]["generation"])
     assert [match["track_id"] for match in matches(client, clip)] == [2]
     tune(world, None)
-    eventually(lambda: client.get("/readyz").status_code == 200)
+    wait_for(lambda: client.get("/readyz").status_code == 200)
 
 
 @pytest.fixture

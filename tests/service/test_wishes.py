@@ -15,9 +15,10 @@ from serve import problems
 from serve.client import AsyncClient, Client, ClientError
 from serve.problems import ServiceError
 from tests.service.live import serving
-from tests.service.test_api import eventually, problem
+from tests.service.test_api import problem
 from tests.service.test_listen import pcm
 from tests.service.world import World
+from tests.waiting import wait_for
 
 ASKING = ("/v1/identify", "/v1/embed", "/v1/search", "/v1/timeline")
 NEVER_HERE = {"missing", "unusable_name", "timeout", "lake", "infrastructure", "verification", "bad_input"}  # of a job
@@ -85,7 +86,7 @@ def test_a_search_says_as_well_that_names_are_missing(clip: bytes) -> None:
         kept = client.post("/v1/embed", content=clip).content
         assert "degraded" not in client.post("/v1/search", content=kept).json()
         world.catalog.failure = MetadataError("MySQL does not answer")
-        eventually(lambda: client.get("/readyz").json()["status"] == "degraded")
+        wait_for(lambda: client.get("/readyz").json()["status"] == "degraded")
         response = client.post("/v1/search", content=kept)
         assert response.json()["degraded"] is True and response.json()["matches"][0]["uri"] is None
         assert response.headers["refrain-degraded"] == "metadata_store"

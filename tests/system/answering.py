@@ -4,10 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -35,11 +35,13 @@ from serve.client import Client, ClientError
 from serve.process_tree import descendants
 from tests.system.catalogue import ROOT, environment
 from tests.system.rolled import ROLLED
+from tests.waiting import wait_for
 
 PIECES, UNKNOWN = (1, 2, 3), (71, 72)  # seeds
 PIECE_S, CLIP_S = 30.0, 5.0
 ANSWERED_WITHIN_S = 90.0
 READY_WITHIN_S = 300.0  # on a machine that has other things to do
+until = partial(wait_for, within_s=ANSWERED_WITHIN_S, every_s=0.3, forgiven=ClientError)
 
 
 @dataclass
@@ -153,14 +155,14 @@ class Answering:
         with stores(self.servers) as (catalog, vectors):
             activate(generation, catalog, vectors)
         with Client(self.url) as client:
-            wait_for(lambda: client.info()["collection"] == generation.collection)
+            until(lambda: client.info()["collection"] == generation.collection)
 
     def roll(self, *options: str) -> None:
         """Deploy it anew; comes back when it is done."""
         assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.write(" ".join(options) + "\n")
         self.process.stdin.flush()
-        assert self.process.stdout.readline().strip() == ROLLED
+        assert ROLLED in (line.strip() for line in self.process.stdout)  # behind what Ray says of killed replicas
 
     def replicas(self, name: str) -> set[int]:
         """Process ids of those of a deployment."""
@@ -170,7 +172,7 @@ class Answering:
     def answered(self, clip: Clip) -> None:
         """Comes back when the clip is answered rightly."""
         with Client(self.url, retries=0) as client:
-            wait_for(lambda: found(client, clip) == clip.uri)
+            until(lambda: found(client, clip) == clip.uri)
 
 
 def found(client: Client, clip: Clip) -> str | None:
@@ -182,17 +184,6 @@ def command(pid: int) -> str:
     with suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
     return ""
-
-
-def wait_for(condition: Callable[[], bool], within_s: float = ANSWERED_WITHIN_S) -> None:
-    """Poll; what fails meanwhile is not yet."""
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        with suppress(ClientError):
-            if condition():
-                return
-        time.sleep(0.3)
-    raise AssertionError(f"it did not come about within {within_s:g} s")
 
 
 @contextmanager

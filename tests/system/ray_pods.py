@@ -1,9 +1,9 @@
 """A Ray cluster of pods, as KubeRay makes one of a RayJob or RayService; and what the operator asks and tells."""
 
 import secrets
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -14,10 +14,12 @@ from tests.repository.kubernetes import Manifest, cluster_spec, of_kind
 from tests.system.kuberay import DASHBOARD, start_command, submit_command, variables
 from tests.system.network import Network
 from tests.system.pods import Pod, Pods
+from tests.waiting import wait_for
 
 CONF = "/etc/refrain/conf"
 STARTED = "Ray runtime started"
 PATIENCE_S = 600.0  # on a machine that has other things to do
+until = partial(wait_for, within_s=PATIENCE_S, every_s=0.2, forgiven=httpx.HTTPError)
 
 
 class RayPods:
@@ -30,7 +32,7 @@ class RayPods:
         self._numbers = count(1)
         self._service = f"{self.manifest['metadata']['name']}-head-svc"
         self.head = self._start(self._service, self._spec["headGroupSpec"], None)
-        wait_for(lambda: STARTED in self.head.said(), self.head.said)
+        until(lambda: STARTED in self.head.said(), said=self.head.said)
         self.workers: list[Pod] = []
         self.unplugged: list[Pod] = []
         for _ in range(self._spec["workerGroupSpecs"][0]["replicas"]):
@@ -45,7 +47,7 @@ class RayPods:
         group = self._spec["workerGroupSpecs"][0]
         worker = self._start(f"{self._service}-{group['groupName']}-{next(self._numbers)}", group, self._service)
         self.workers.append(worker)
-        wait_for(lambda: STARTED in worker.said(), worker.said)
+        until(lambda: STARTED in worker.said(), said=worker.said)
         return worker
 
     def remove(self, worker: Pod) -> None:
@@ -67,7 +69,7 @@ class RayPods:
             found[:] = [one for one in self.workers if any(title in process for process in one.titles())]
             return bool(found)
 
-        wait_for(look, self.head.said)
+        until(look, said=self.head.said)
         return found[0]
 
     def submit(self, job: str, *options: str) -> Pod:
@@ -113,14 +115,3 @@ def ray_pods(pods: Pods, layer: str, kind: str, files: Mapping[str, str] | None 
         yield cluster
     finally:
         cluster.close()
-
-
-def wait_for(condition: Callable[[], bool], said: Callable[[], str]) -> None:
-    """Poll until it has come about; what cannot be asked meanwhile is not yet."""
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        with suppress(httpx.HTTPError):
-            if condition():
-                return
-        time.sleep(0.2)
-    raise AssertionError(f"it did not come about within {PATIENCE_S:g} s:\n{said()[-4000:]}")

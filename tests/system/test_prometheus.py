@@ -18,7 +18,7 @@ from serve.client import Client, ClientError
 from serve.process_tree import descendants
 from tests.repository.figures import OF_KUBERAY, recorded, selectors
 from tests.repository.test_dashboards import expressions
-from tests.system.answering import Answering, answering, clips, stores, wait_for
+from tests.system.answering import Answering, answering, clips, stores, until
 from tests.system.answering import command as title
 from tests.system.catalogue import ROOT, environment, write_pieces
 from tests.system.catalogue import command as job_command
@@ -78,7 +78,7 @@ def ask_until(scraped: Prometheus, service: Answering, alerts: set[str]) -> None
         ask(service)
         return alerts <= scraped.troubled()
 
-    wait_for(seen, PATIENCE_S)
+    until(seen, within_s=PATIENCE_S)
 
 
 def run_job(folder: Path, scraped: Prometheus) -> None:

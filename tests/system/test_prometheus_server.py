@@ -1,16 +1,16 @@
 """Prometheus itself, with the rules of the base, and pods found as the PodMonitors say; the figures are made up."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from time import monotonic, sleep
 
 import pytest
 
 from tests.repository.prometheus import alerts
 from tests.repository.test_dashboards import expressions
 from tests.system.prometheus_server import Prometheus, prometheus
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.integration
 JOB_AND_SERVICE = """\
@@ -18,7 +18,6 @@ ray_refrain_ingest_files_total{catalog="default",outcome="rejected"} 30
 ray_refrain_ingest_files_total{catalog="default",outcome="done"} 70
 ray_serve_deployment_replica_healthy{application="refrain",deployment="api"} 0
 """
-PATIENCE_S = 60.0
 
 
 class Page(BaseHTTPRequestHandler):
@@ -40,13 +39,6 @@ def exporter() -> Iterator[int]:
         Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_port
         server.shutdown()
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = monotonic() + PATIENCE_S
-    while not condition():
-        assert monotonic() < deadline
-        sleep(0.2)
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,7 @@
 """From a folder of music to answers over HTTP, with the real commands."""
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from scripts.music.files import FORMATS, encode
 from scripts.spoil import CONDITIONS
 from serve.client import Client
 from tests.system.catalogue import ingest, write_piece, write_pieces
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.integration
 PIECES, PIECE_S, CLIP_S = 5, 30.0, 8.0
@@ -51,14 +51,6 @@ def client(url: str, folder: Path, paths: list[Path]) -> Iterator[Client]:
         assert done.returncode == 0, done.stderr
         wait_for(lambda: asked.identify(clip_of(paths[0], "clean", 5.0))["matches"])
         yield asked
-
-
-def wait_for(condition: Callable[[], object], within_s: float = 60.0) -> None:
-    """Poll until a callable gives something true."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.5)
 
 
 def clip_of(path: Path, condition: str, offset_s: float) -> bytes:
@@ -129,10 +121,10 @@ def test_new_tracks_answer_without_a_restart(client: Client, folder: Path, paths
     assert client.identify(clip_of(paths[1], "clean", 5.0))["matches"][0]["uri"] == str(paths[1]), "the others still do"
 
 
-def test_the_api_embeds_itself(client: Client, folder: Path, paths: list[Path]) -> None:
-    """Without an encoder deployed, answers are the same, of what is heard at once and of what is heard again."""
+def test_an_encoder_of_its_own(client: Client, folder: Path, paths: list[Path]) -> None:
+    """With an encoder beside the API, answers are the same, of what is heard at once and of what is heard again."""
     clips = [clip_of(paths[2], condition, 7.0) for condition in ("clean", "speed 1.05")]
-    with service(folder / "home", free_port(), "resources.embed_replicas=0") as url, Client(url) as other:
+    with service(folder / "home", free_port(), "resources.embed_replicas=1") as url, Client(url) as other:
         for clip in clips:
             here, there = (asked.identify(clip)["matches"] for asked in (client, other))
             assert here and [{**match, "score": 0.0} for match in here] == [{**match, "score": 0.0} for match in there]

@@ -27,7 +27,7 @@ from tests.system.kuberay import DASHBOARD, GCS, running
 from tests.system.network import network
 from tests.system.pod_stores import Stores, stores
 from tests.system.pods import Pod, Pods, pods_on
-from tests.system.ray_pods import RayPods, ray_pods, wait_for
+from tests.system.ray_pods import RayPods, ray_pods, until
 from tests.system.steady import asking
 
 pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(1_800)]
@@ -79,7 +79,7 @@ def ended(cluster: RayPods, name: str, submitter: Pod) -> tuple[str, int]:
         told.update(cluster.told(f"/api/jobs/{name}"))
         return told["status"] in ENDED
 
-    wait_for(has_ended, submitter.said)
+    until(has_ended, said=submitter.said)
     cluster.pods.kill(submitter)
     return told["status"], told["driver_exit_code"]
 
@@ -115,7 +115,7 @@ def test_a_job_that_loses_a_node(how: str, job: RayPods, around: Stores, undistu
     """
     submitter = job.submit(how, f"catalog.name={how}")
     lost = job.holding("EmbedWindows")
-    wait_for(lambda: embedded(around, how) > 0, submitter.said)
+    until(lambda: embedded(around, how) > 0, said=submitter.said)
     lose(job, lost, how)
     assert embedded(around, how) < FILES, "it was over already"
     assert ended(job, how, submitter) == ("SUCCEEDED", 0)
@@ -136,7 +136,7 @@ def service(token: str, job: RayPods, undisturbed: Left) -> Iterator[RayPods]:
     with ray_pods(job.pods, LAYER, "RayService", {"/etc/refrain/keys/keys.yaml": keys}) as cluster:
         config = yaml.safe_load(cluster.manifest["spec"]["serveConfigV2"])
         assert cluster.told(APPLICATIONS, config) is None
-        wait_for(lambda: is_running(cluster), cluster.head.said)
+        until(lambda: is_running(cluster), said=cluster.head.said)
         yield cluster
 
 
@@ -180,9 +180,9 @@ def test_a_service_that_loses_a_node(how: str, service: RayPods, token: str) -> 
     ):
         lost_s = steady.now_s()
         lose(service, lost, how)
-        wait_for(lambda: not is_running(service), service.head.said)
+        until(lambda: not is_running(service), said=service.head.said)
         service.add_worker()
-        wait_for(lambda: is_running(service), service.head.said)
+        until(lambda: is_running(service), said=service.head.said)
         again_s = steady.now_s()
     told = [event for worker in service.workers for event in worker.events()]
     assert {"clip answered", "request"} <= {event["event"] for event in told if "request_id" in event}

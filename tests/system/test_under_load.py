@@ -10,8 +10,9 @@ import pytest
 
 from scripts.load.material import Clip
 from scripts.load.traffic import Reply
-from tests.system.answering import READY_WITHIN_S, Answering, answering, clips, wait_for
+from tests.system.answering import READY_WITHIN_S, Answering, answering, clips
 from tests.system.steady import Steady, asking
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
@@ -45,22 +46,46 @@ def test_a_switch_of_generations_is_not_noticed(service: Answering, asked: list[
 @pytest.mark.long
 def test_a_rolled_service_is_not_noticed(service: Answering, asked: list[Clip]) -> None:
     """Every replica is replaced for a changed option, and every request in between is answered."""
-    before = service.replicas("api") | service.replicas("encoder")
+    before = service.replicas("api")
     with asking(service.url, asked) as steady:
-        service.roll("bounds.concurrent=3", "resources.batch_wait_ms=3")
+        service.roll("bounds.concurrent=3")
     assert not turned_away(steady)
-    assert not before & (service.replicas("api") | service.replicas("encoder"))
+    assert not before & service.replicas("api")
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["api", "encoder"])
-def test_a_replica_that_is_killed_is_replaced(name: str, service: Answering, asked: list[Clip]) -> None:
-    """The only one of its kind: what it was at is turned away or waits for the next one."""
+def test_a_replica_that_is_killed_is_replaced(service: Answering, asked: list[Clip]) -> None:
+    """The API's only one: what it was at is turned away or waits for the next one."""
+    replaced(service, "api", asked)
+
+
+@pytest.mark.long
+def test_an_encoder_of_its_own(service: Answering, asked: list[Clip]) -> None:
+    """Deployed beside the API while that answers, and rolled: nobody notices. Killed it is replaced, and so is the API;
+    given up in place it is missed by the API's replicas that end, which turn away what they cannot embed."""
+    assert not service.replicas("encoder")
+    with asking(service.url, asked) as steady:
+        service.roll("resources.embed_replicas=1")
+        before = service.replicas("api") | service.replicas("encoder")
+        service.roll("resources.embed_replicas=1", "bounds.concurrent=3", "resources.batch_wait_ms=3")
+    assert not turned_away(steady)
+    assert service.replicas("encoder") and not before & (service.replicas("api") | service.replicas("encoder"))
+    replaced(service, "encoder", asked)
+    replaced(service, "api", asked)
+    with asking(service.url, asked):
+        service.roll()
+        service.answered(asked[0])
+    assert not service.replicas("encoder")
+
+
+def replaced(service: Answering, name: str, asked: list[Clip]) -> None:
+    """The only replica of its kind is killed, and another one answers."""
     before = service.replicas(name)
+    assert before
     with asking(service.url, asked):
         service.kill_replica(name)
         service.answered(asked[0])
-    assert not before & service.replicas(name)
+    assert service.replicas(name) and not before & service.replicas(name)
 
 
 @pytest.mark.long

@@ -11,6 +11,7 @@ import pytest
 from scripts.demo.processes import free_port, service
 from tests.system.catalogue import ingest, write_piece, write_pieces
 from tests.telemetry.otlp import Collector, Span, collecting
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.integration
 WELL = ("/healthz", "/readyz")
@@ -38,7 +39,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "500")
         done = ingest(home, music, "logs.format=json", "logs.level=debug", f"logs.file={lines}")
         assert done.returncode == 5, done.stderr
-        with service(home, free_port(), "logs.format=json", "logs.level=info") as url:
+        options = ("logs.format=json", "logs.level=info", "resources.embed_replicas=1")
+        with service(home, free_port(), *options) as url:
             for name, body in (("known", clip), ("nonsense", b"words")):
                 httpx.post(f"{url}/v1/identify", content=body, headers={"x-request-id": name}, timeout=60.0)
             wait_for_spans(collector)
@@ -46,8 +48,6 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
 
 
 def wait_for_spans(collector: Collector) -> None:
-    from tests.system.test_serving import wait_for
-
     wait_for(lambda: len([span for span in collector.named("decode") if span.service == "refrain-serve"]) == 2)
     wait_for(lambda: len(collector.named("replica_handle_request api __call__")) > 1)
 
