@@ -11,6 +11,7 @@ phase 1       embedding  waves of files through the pipeline, committed as they 
               embed      windows → embeddings                     batched CPU or GPU actors
               sink       embeddings → Parquet files of the lake   actors
               receipts   windows that are in the lake → files that are done: the ledger's rows
+              early_load begins phase 2 meanwhile, in a thread, where loading is by upsert
 
 phase 2       filling    a generation brought up to the ledger, and verified
               load       lake → the generation's collection, by upsert

@@ -26,15 +26,19 @@ class Unsettled(VectorStoreError):
     """Nobody can say what the collection holds of an import."""
 
 
-def imports_wanted(generation: Generation, catalog: CatalogStore, config: VectorsConfig) -> bool:
-    """Whether a generation is filled by imports: with much, and if nothing else has put anything there so far."""
+def imports_possible(generation: Generation, catalog: CatalogStore, config: VectorsConfig) -> bool:
+    """Whether a generation may be filled by imports: if nothing else has put anything there so far."""
     if config.load == "upsert" or config.kind != "milvus" or not config.import_uri or generation.state != "filling":
         return False
-    begun = catalog.imports(generation.generation_id)
-    imported = sum(one.segments for one in begun if one.state == "done")
-    if catalog.loaded_segments(generation.generation_id) != imported:
+    imported = sum(one.segments for one in catalog.imports(generation.generation_id) if one.state == "done")
+    return catalog.loaded_segments(generation.generation_id) == imported
+
+
+def imports_wanted(generation: Generation, catalog: CatalogStore, config: VectorsConfig) -> bool:
+    """Whether it is: where that is possible, with much to load, or if it was begun so."""
+    if not imports_possible(generation, catalog, config):
         return False
-    if begun or config.load == "import":
+    if config.load == "import" or catalog.imports(generation.generation_id):
         return True
     return catalog.segments_to_load(generation.generation_id) >= config.import_from_rows
 

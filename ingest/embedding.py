@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -19,7 +20,7 @@ from ingest.ray_session import check_resources, ray_session
 from ingest.receipts import Outcomes, Receipts
 from ingest.runs import Run
 from ingest.stop import StopSignal
-from ingest.stores import CatalogStore, Work
+from ingest.stores import CatalogStore, Done, Work
 
 LAST_SPANS_S = 2.0  # for actors that end to send what they have left, before Ray goes and they with it
 
@@ -30,7 +31,7 @@ log = events(__name__)
 class Embedding:
     """What is pending, embedded and committed; millions of files cost the driver no more memory than one wave.
 
-    `unusable` entries of the listing count against the error budget.
+    `unusable` entries of the listing count against the error budget. `committed` is told what the ledger has.
     """
 
     config: IngestConfig
@@ -40,6 +41,7 @@ class Embedding:
     model: Model
     progress: Progress
     unusable: int
+    committed: Callable[[Sequence[Done]], None]
 
     def run(self) -> None:
         """Raises InfrastructureError, ErrorBudgetSpent, PreflightError if the cluster is too small, Stopped."""
@@ -78,6 +80,7 @@ class Embedding:
         """The ledger first: what the run's record says is so."""
         record = self.current.record
         self.catalog.commit(self.model.checksum, outcomes.done, outcomes.rejects, record.run_id)
+        self.committed(outcomes.done)
         record.counts.done += len(outcomes.done)
         record.counts.segments += sum(done.segments for done in outcomes.done)
         record.audio_s += outcomes.audio_s

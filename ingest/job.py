@@ -17,6 +17,7 @@ from ingest.catalog import Listing, list_catalog
 from ingest.checks import READS_THE_SOURCE
 from ingest.config import IngestConfig
 from ingest.deletion import to_delete, to_restore, vanished
+from ingest.early_load import EarlyLoad, generation_to_load_early
 from ingest.embedding import Embedding
 from ingest.errors import RefrainError
 from ingest.filling import Filling
@@ -96,8 +97,7 @@ class Job:
             progress.begin(self.current.put_manifest(catalog.pending(encoder)))
             try:
                 if progress.total:
-                    with self.current.stage("embed"):
-                        self._embed(progress, len(listing.unusable))
+                    self._embed(progress, len(listing.unusable))
                 self._load(progress)
             finally:
                 self.current.record.samples = progress.samples
@@ -116,8 +116,12 @@ class Job:
         return listing
 
     def _embed(self, progress: Progress, unusable: int) -> None:
-        catalog = self.stores.catalog
-        Embedding(self.config, self.stop, self.current, catalog, self.model, progress, unusable).run()
+        catalog, generation = self.stores.catalog, generation_to_load_early(self.config, self.stores, self.model)
+        early = EarlyLoad(generation, self.stores, self.current, self.config.compute.load_batch)
+        with early, self.current.stage("embed"):
+            Embedding(
+                self.config, self.stop, self.current, catalog, self.model, progress, unusable, early.committed
+            ).run()
 
     def _load(self, progress: Progress) -> None:
         catalog, vectors = self.stores.catalog, self.stores.vectors

@@ -85,9 +85,9 @@ def fill(
     """
     batch: list[Load] = []
     for batch in batches(catalog.to_load(generation.generation_id), batch_vectors):
-        _upsert(batch, generation, vectors, lake)
-        catalog.mark_loaded(generation.generation_id, {load.recording_id: load.segments for load in batch})
-        yield sum(load.segments for load in batch)
+        upsert(batch, generation, vectors, lake)
+        catalog.mark_loaded(generation.generation_id, segments_of(batch))
+        yield sum(segments_of(batch).values())
     if batch or generation.state == "filling":
         vectors.flush(generation.collection)
 
@@ -117,12 +117,20 @@ def read_batch(batch: Sequence[Load], generation: Generation, lake: Lake) -> Lak
     return LakeVectors(keys, rows, peaks)
 
 
-def _upsert(batch: Sequence[Load], generation: Generation, vectors: Vectors, lake: Lake) -> None:
+def upsert(batch: Sequence[Load], generation: Generation, vectors: Vectors, lake: Lake) -> None:
+    """Write what the lake holds of these recordings; `mark_loaded` follows. Raises LakeError, VerificationError,
+    VectorStoreError.
+    """
     held = read_batch(batch, generation, lake)
     replaced = [load.recording_id for load in batch if load.replaces]
     if replaced:  # the keys of before need not be those of now
         vectors.delete_recordings(generation.collection, replaced)
     vectors.upsert(generation.collection, held.keys, held.vectors, held.peaks)
+
+
+def segments_of(batch: Sequence[Load]) -> dict[int, int]:
+    """What the ledger is told of them once they are loaded."""
+    return {load.recording_id: load.segments for load in batch}
 
 
 def _check_counts(batch: Sequence[Load], keys: np.ndarray) -> None:

@@ -79,6 +79,7 @@ def report_text(record: RunRecord) -> str:
         *([f"removed   {counts.gone:,} tracks are no longer listed (removed.csv)"] if counts.gone else []),
         f"done      {counts.done:,} tracks, {record.audio_s / 3600:.2f} h of audio, {counts.segments:,} vectors,"
         f" {speed_x(record):,.0f}× real time",
+        *([f"early     {counts.loaded_early:,} vectors loaded beside embedding"] if counts.loaded_early else []),
         f"published {counts.published:,}" + (f", deleted {counts.deleted:,}" if counts.deleted else ""),
         *(
             [f"same      {counts.same_audio:,} files hold the audio of another (same_audio.csv)"]

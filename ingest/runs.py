@@ -88,6 +88,7 @@ class Counts:
     deleted: int = 0  # tracks taken out by this run
     published: int = 0  # tracks whose answer changed with this run
     segments: int = 0  # vectors written by this run
+    loaded_early: int = 0  # vectors loaded while it was still embedding
 
 
 @dataclass

@@ -42,6 +42,14 @@ def test_the_summary_counts_and_measures(tmp_path: Path) -> None:
     assert summary.endswith("; 1 rejected (1 unreadable)")
 
 
+def test_what_was_loaded_beside_embedding_is_told(tmp_path: Path) -> None:
+    """Where there is something to tell."""
+    record = finished(a_run(tmp_path)).record
+    assert "beside embedding" not in report_text(record)
+    record.counts.loaded_early = 20_000
+    assert "early     20,000 vectors loaded beside embedding\n" in report_text(record)
+
+
 def test_nothing_to_do_is_said(tmp_path: Path) -> None:
     """A run that found everything done says so, and still names what stands rejected."""
     record = finished(a_run(tmp_path)).record

@@ -1,5 +1,7 @@
 """Generations: one pointer says which collection answers."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from ingest.stores import CatalogStore, Done, Load, Metadata, MetadataError, SourceFile
@@ -58,6 +60,37 @@ def test_loading_is_resumed(two: CatalogStore) -> None:
     assert [load.recording_id for load in two.to_load(generation)] == [2]
     assert two.loaded_segments(generation) == 10
     two.mark_loaded(generation, {})
+
+
+def test_some_of_what_is_to_be_loaded(two: CatalogStore) -> None:
+    """Of some recordings only, or of all but one run's: what is loaded, or of no recording, is not among them."""
+    generation = two.create_generation("blue", ENCODER, 128, "FLAT").generation_id
+    two.register([SourceFile(uri, "1", 10) for uri in ("a", "b", "c")], "again")
+    two.commit(ENCODER, [Done(3, 30, 1, ("3.parquet",), 1.0)], [], "again")
+    two.mark_loaded(generation, {1: 10})
+    assert list(two.to_load_among(generation, [3, 1, 99])) == [Load(3, 30, ("3.parquet",))]
+    assert list(two.to_load_among(generation, [])) == []
+    assert [load.recording_id for load in two.to_load(generation, but_of="again")] == [2]
+    assert [load.recording_id for load in two.to_load(generation, but_of="run")] == [3]
+
+
+def test_a_job_commits_and_loads_at_once(catalog: CatalogStore) -> None:
+    """Two threads of the one writer, each with its transactions: neither fails, all is in."""
+    files = 300
+    catalog.register([SourceFile(f"{number:03}", "1", 10) for number in range(files)], "run")
+    generation = catalog.create_generation("blue", ENCODER, 128, "FLAT").generation_id
+
+    def load() -> None:
+        while catalog.loaded_segments(generation) < files:
+            waiting = list(catalog.to_load(generation))
+            catalog.mark_loaded(generation, {load.recording_id: load.segments for load in waiting})
+
+    with catalog.lock(), ThreadPoolExecutor(1) as other:
+        loading = other.submit(load)
+        for number in range(1, files + 1):
+            catalog.commit(ENCODER, [Done(number, 1, 1, ("a.parquet",), 1.0)], [], "run")
+        loading.result(60)
+    assert catalog.counts(ENCODER).done == catalog.loaded_segments(generation) == files
 
 
 def test_only_what_is_loaded_is_published(two: CatalogStore) -> None:

@@ -5,8 +5,10 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from ingest.config import EncoderConfig
 from ingest.model import read_model
 from ingest.stores import CatalogStore, MetadataConfig, open_metadata
 from tests.stores.disks import grow, small_disk
+from tests.stores.lite import kill_server, server_pid
 from tests.system.catalogue import Left, command, environment, ingest, left_in, named_files, write_pieces
 
 pytestmark = pytest.mark.integration
@@ -75,6 +78,29 @@ def test_killed_and_run_again(moment: str, music: Path, undisturbed: Left, tmp_p
     _kill_at(reached, home, music, signal.SIGKILL)
     resumed = ingest(home, music, *FINE)
     assert resumed.returncode == 0, resumed.stderr
+    _assert_same(home, music, undisturbed)
+
+
+def test_milvus_is_away_while_files_are_embedded(music: Path, undisturbed: Left, tmp_path: Path) -> None:
+    """What is loaded beside embedding needs it, embedding does not: every file is in the ledger when the job names it
+    and ends with exit 1; once it is back the same command has only loading to do.
+    """
+    home = tmp_path / "home"
+    with (
+        open_metadata(MetadataConfig(), home) as metadata,
+        subprocess.Popen(
+            command(home, music, *FINE), text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment()
+        ) as job,
+    ):
+        catalog, encoder = metadata.catalog("default"), read_model(EncoderConfig(weights=None)).checksum
+        _wait(job, lambda: lake_file_unnamed(home)(catalog, encoder))
+        with _no_milvus(home):
+            assert catalog.counts(encoder).done < FILES
+            said = job.communicate(timeout=240)[1]
+        assert job.returncode == 1 and "Milvus Lite" in said, said
+        assert catalog.counts(encoder).done == FILES
+    resumed = ingest(home, music, *FINE)
+    assert resumed.returncode == 0 and "0 tracks, 0.0 h of audio" in resumed.stdout, resumed.stdout + resumed.stderr
     _assert_same(home, music, undisturbed)
 
 
@@ -141,11 +167,31 @@ def _kill_at(reached: Reached, home: Path, music: Path, number: signal.Signals) 
         job = subprocess.Popen(
             command(home, music, *FINE), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment()
         )
-        deadline = time.monotonic() + 240
-        while not reached(catalog, encoder):
-            assert job.poll() is None, "the job ended before the moment came"
-            assert time.monotonic() < deadline, "the moment did not come"
-            time.sleep(0.02)
-        assert job.poll() is None, "the job ended before the moment came"
+        _wait(job, lambda: reached(catalog, encoder))
         os.kill(job.pid, number)
         return job.wait(60)
+
+
+@contextmanager
+def _no_milvus(home: Path) -> Iterator[None]:
+    """The home's server is killed, and finds no data when it is started again."""
+    data, aside = home / "vectors" / "data", home / "vectors" / "aside"
+    pid = server_pid(home)
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    data.rename(aside)
+    data.write_text("no database")
+    kill_server(home)
+    yield
+    data.unlink()
+    aside.rename(data)
+
+
+def _wait(job: "subprocess.Popen[Any]", reached: Callable[[], bool]) -> None:
+    """Until the moment is reached, which must be before the job has ended."""
+    deadline = time.monotonic() + 240
+    while not reached():
+        assert job.poll() is None, "the job ended before the moment came"
+        assert time.monotonic() < deadline, "the moment did not come"
+        time.sleep(0.02)
+    assert job.poll() is None, "the job ended before the moment came"

@@ -1,7 +1,7 @@
 """Generations, what is loaded into them, and the pointer that says which one answers."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -16,6 +16,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
     update,
 )
 
@@ -90,23 +91,30 @@ class GenerationRows(CatalogScope):
 
         self._write(work)
 
-    def to_load(self, generation_id: int) -> Iterator[Load]:
-        """Recordings that are done and current or published, but not loaded as they are now, by recording id."""
-        after = 0
-        while page := self._loads_after(generation_id, after):
+    def to_load(self, generation_id: int, but_of: str | None = None) -> Iterator[Load]:
+        """Recordings that are done and current or published, but not loaded as they are now, by recording id.
+
+        Without those that the run `but_of` committed.
+        """
+        after, by_others = 0, true() if but_of is None else ledger.c.run_id != but_of
+        while page := self._loads(generation_id, and_(ledger.c.recording_id > after, by_others), limit=PAGE):
             yield from page
             after = page[-1].recording_id
+
+    def to_load_among(self, generation_id: int, recording_ids: Sequence[int]) -> Iterator[Load]:
+        """Those of these few recordings, wherever they stand; nothing else is looked at."""
+        for part in chunks(recording_ids):
+            yield from self._loads(generation_id, ledger.c.recording_id.in_(part))
 
     def segments_to_load(self, generation_id: int) -> int:
         """How many vectors those have."""
         waiting = self._to_load(generation_id, func.coalesce(func.sum(ledger.c.segments), 0))
         return self._read(lambda connection: int(connection.scalar(waiting) or 0))
 
-    def _loads_after(self, generation_id: int, after: int) -> list[Load]:
+    def _loads(self, generation_id: int, which: ColumnElement[bool], limit: int | None = None) -> list[Load]:
         columns = (ledger.c.recording_id, ledger.c.segments, ledger.c.lake_files, loads.c.stale)
-        query = self._to_load(generation_id, *columns).where(ledger.c.recording_id > after)
-        page = query.order_by(ledger.c.recording_id).limit(PAGE)
-        rows = self._read(lambda connection: connection.execute(page).all())
+        query = self._to_load(generation_id, *columns).where(which).order_by(ledger.c.recording_id).limit(limit)
+        rows = self._read(lambda connection: connection.execute(query).all())
         return [Load(row.recording_id, row.segments, tuple(row.lake_files), bool(row.stale)) for row in rows]
 
     def _to_load(self, generation_id: int, *columns: Any) -> Select[Any]:
