@@ -48,6 +48,9 @@ def resample(x: np.ndarray, length: int) -> np.ndarray:
     return np.asarray(out, np.float32)
 
 
+FASTER = 1.06  # times a rate that `resampled_lengths` comes to at most: a quick length may be so much longer
+
+
 def resampled_lengths(length: int, rate: float) -> tuple[int, int]:
     """(source, result): lengths in about that ratio that a Fourier transform is quick at, the result no shorter.
 

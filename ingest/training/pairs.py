@@ -144,7 +144,7 @@ class PairDataset(Dataset[PairBatch]):
 
         before, after = self.padding
         jitter = int(rng.integers(EMBEDDING_HOP))
-        longest = round(length * 2 ** (chain.speed_semitones / 12)) + 2 * EMBEDDING_HOP
+        longest = round(length * 2 ** (chain.speed_semitones / 12) * augment.FASTER) + 2 * EMBEDDING_HOP
         clean = stretch(track, start - jitter - before, before + longest + after)
         centres = jitter + (cells + 0.5) * EMBEDDING_HOP * tempo * speed
         clean_cells = np.round(centres / EMBEDDING_HOP - 0.5).astype(np.int64)

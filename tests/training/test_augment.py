@@ -47,6 +47,14 @@ def test_resampling_is_that_of_scipy() -> None:
         assert np.allclose(augment.resample(samples, length), signal.resample(samples, length), atol=2e-4)
 
 
+@pytest.mark.parametrize("rate", np.exp2(np.linspace(-0.3, 0.3, 13)))
+def test_quick_lengths_stay_near_the_rate(rate: float) -> None:
+    """Whatever the length of a clip, it is read at most so much faster than was asked for."""
+    for length in range(8_000, 50_000, 97):
+        source, result = augment.resampled_lengths(length, float(rate))
+        assert result >= length and 0.999 < source / result / rate < augment.FASTER
+
+
 @pytest.mark.parametrize("delay", [0, 37, 800])
 def test_a_room_that_only_delays_changes_nothing(delay: int) -> None:
     """The direct sound stays where it was: offsets learnt from a room's echo would be wrong."""
