@@ -38,10 +38,10 @@ def generation_to_reindex(catalog: CatalogStore, vectors: Vectors, index: str) -
     active = catalog.active_generation()
     if active is None:
         raise PreflightError(f"catalogue {catalog.name}: nothing answers yet, so there is nothing to index again")
-    begun = catalog.generation(active.encoder)
-    if begun and (begun.state, begun.index) == ("filling", index) and vectors.exists(begun.collection):
-        return begun
-    generation = _new_generation(catalog, vectors, active.encoder, active.dim, index)
+    generation = catalog.generation(active.encoder)
+    begun = generation and (generation.state, generation.index) == ("filling", index)
+    if generation is None or not begun or not vectors.exists(generation.collection):
+        generation = _new_generation(catalog, vectors, active.encoder, active.dim, index)
     catalog.set_calibration(generation.generation_id, active.calibration)
     if index == active.index:
         catalog.set_tuning(generation.generation_id, active.tuning)
