@@ -23,6 +23,7 @@ def generation_to_fill(catalog: CatalogStore, vectors: Vectors, config: IngestCo
     active, generation = catalog.active_generation(), catalog.generation(model.checksum)
     for there in (active, generation):
         if there and there.encoder == model.checksum and vectors.exists(there.collection):
+            vectors.finish(there.collection, there.index)
             return there
     if generation is None or catalog.loaded_segments(generation.generation_id):
         return _new_generation(catalog, vectors, model.checksum, model.dim, config.vectors.index)
@@ -42,6 +43,7 @@ def generation_to_reindex(catalog: CatalogStore, vectors: Vectors, index: str) -
     begun = generation and (generation.state, generation.index) == ("filling", index)
     if generation is None or not begun or not vectors.exists(generation.collection):
         generation = _new_generation(catalog, vectors, active.encoder, active.dim, index)
+    vectors.finish(generation.collection, index)
     catalog.set_calibration(generation.generation_id, active.calibration)
     if index == active.index:
         catalog.set_tuning(generation.generation_id, active.tuning)

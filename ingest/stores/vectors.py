@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 from pymilvus import DataType, MilvusClient
+from pymilvus.milvus_client.index import IndexParams
 
 from ingest.errors import ConfigurationError, VectorStoreError
 from ingest.fingerprint.grid import vector_key
@@ -60,12 +61,25 @@ class Vectors:
         self, collection: str, dim: int, index: str | None = None, index_params: dict[str, Any] | None = None
     ) -> None:
         """Create a collection, indexed and loaded; index None takes the configured one. It must not exist."""
-        index = index or self._config.index
-        configured = self._config.index_params if index == self._config.index else {}
+        indexes = self._index(index, index_params)
         schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
         schema.add_field(KEY_FIELD, DataType.INT64, is_primary=True)
         schema.add_field(VECTOR_FIELD, DataType.FLOAT_VECTOR, dim=dim)
         schema.add_field(PEAKS_FIELD, DataType.VARCHAR, max_length=PEAKS_LETTERS)
+        properties = {"mmap.enabled": "true"} if self._config.mmap else {}
+        self._ask("create_collection", collection, schema=schema, properties=properties)
+        self._ask("create_index", collection, indexes)
+        self.load(collection)
+
+    def finish(self, collection: str, index: str | None = None) -> None:
+        """Index and load a collection whose creation was broken off before that; one with an index is left alone."""
+        if self._ask("describe_index", collection, VECTOR_FIELD) is None:
+            self._ask("create_index", collection, self._index(index))
+            self.load(collection)
+
+    def _index(self, index: str | None, index_params: dict[str, Any] | None = None) -> IndexParams:
+        index = index or self._config.index
+        configured = self._config.index_params if index == self._config.index else {}
         indexes = MilvusClient.prepare_index_params()
         indexes.add_index(
             VECTOR_FIELD,
@@ -74,9 +88,7 @@ class Vectors:
             metric_type=METRIC,
             params=check_index(index) | configured | (index_params or {}),
         )
-        properties = {"mmap.enabled": "true"} if self._config.mmap else {}
-        self._ask("create_collection", collection, schema=schema, index_params=indexes, properties=properties)
-        self.load(collection)
+        return indexes
 
     def exists(self, collection: str) -> bool:
         return bool(self._ask("has_collection", collection))

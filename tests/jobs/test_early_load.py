@@ -60,6 +60,9 @@ class HeldVectors:
         self._check()
         self.collections.add(collection)
 
+    def finish(self, collection: str, index: str | None = None) -> None:
+        self._check()
+
     def upsert(self, collection: str, keys: Any, vectors: Any, peaks: Any) -> None:
         self.asked.set()
         assert self.gate.wait(PATIENCE_S)

@@ -177,6 +177,29 @@ def test_collections_are_listed_and_dropped(vectors: Vectors) -> None:
     assert "listed" not in vectors.list()
 
 
+def test_a_creation_that_was_broken_off_is_finished(vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A collection without its index is given it; one that has it is left as it is."""
+    ask = vectors._ask
+
+    def killed(method: Any, *arguments: Any, **options: Any) -> Any:
+        if method == "create_index":
+            raise VectorStoreError("killed")
+        return ask(method, *arguments, **options)
+
+    with monkeypatch.context() as patched, pytest.raises(VectorStoreError, match="killed"):
+        patched.setattr(vectors, "_ask", killed)
+        vectors.create("begun", DIM)
+    try:
+        vectors.finish("begun")
+        vectors.upsert("begun", keys_of(1, range(5)), unit_vectors(5), random_peaks(5))
+        vectors.flush("begun")
+        monkeypatch.setattr(vectors, "_ask", killed)
+        vectors.finish("begun")
+        assert vectors.count("begun") == 5
+    finally:
+        vectors.drop("begun")
+
+
 def test_alias_follows(vectors: Vectors) -> None:
     """An alias can be made, moved and searched, and goes with its collection."""
     for name in ("blue", "green"):
