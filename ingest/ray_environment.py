@@ -11,6 +11,9 @@ ENVIRONMENT = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what it warns of otherwise
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # its files have the rest; what fails is raised here too
     "RAY_agent_register_timeout_ms": "120000",  # by default 30000, too short for a machine that has other work
+    # Ray forks its processes out of this one, which has asked Milvus by then: with gRPC's handlers some of them die
+    # before their exec, unnoticed. Also read on import.
+    "GRPC_ENABLE_FORK_SUPPORT": "0",
 }
 
 

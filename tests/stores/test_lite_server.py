@@ -89,6 +89,13 @@ def test_it_can_be_told_to_end(home: Path) -> None:
         assert vectors.list() == ["kept"]
 
 
+def test_processes_that_are_forked_beside_it_live(home: Path) -> None:
+    """One in twelve died between fork and exec of gRPC's own handlers, and then Ray did not start."""
+    command = [sys.executable, "-m", "tests.stores.forking_user", str(home), "150"]
+    forked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert forked.stdout.strip() == "{0: 150}", forked.stdout + forked.stderr
+
+
 def test_a_stale_address_is_noticed(home: Path) -> None:
     """An address whose server is gone is not used, even if somebody else listens on its port now."""
     with socket.create_server(("127.0.0.1", 0)) as stranger:
