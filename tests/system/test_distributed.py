@@ -34,7 +34,7 @@ FINE = (
 )  # fmt: skip
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
 PATIENCE_S = 600  # S3 is asked again for minutes before a job gives up
-RUNS = 3  # until a job that was interrupted must be done
+RESUMED_S = 120  # after which a job that was interrupted must be done, whatever had to come back to life
 Reached = Callable[[CatalogStore, str], bool]
 
 
@@ -95,11 +95,10 @@ class World:
 
     def resume(self, name: str) -> str:
         """The command again until it is done: what is not back to life yet makes it end with 1, resumable."""
-        for _ in range(RUNS):
-            code, said = self.run(name)
-            if code == 0:
-                break
-            assert code == 1, said
+        deadline = time.monotonic() + RESUMED_S
+        while (run := self.run(name))[0] == 1 and time.monotonic() < deadline:
+            time.sleep(2)
+        code, said = run
         assert code == 0, said
         return said
 
