@@ -45,7 +45,7 @@ class Listening:
         """Judge the clip so far, from its first sample. What the catalogue's callables raise is passed on."""
         new = self._unsearched(query)
         if len(new):
-            search_together([(self._search, query, new)], self._catalogue, self._settings)
+            search_together([(self._search, query, new)], self._catalogue, self._settings.hits)
         alignments, tracks = align(query, self._search.hits(), self._catalogue, self._settings)
         matches = judge(query, alignments, tracks, self._calibration, self._settings)
         return Verdict(len(query.vectors) * EMBEDDING_HOP_S, matches, self._enough(matches))

@@ -39,7 +39,9 @@ def look(readings: Sequence[Reading], catalogue: Catalogue, settings: MatcherSet
 
     The readings must have something left to search.
     """
-    search_together([(one.search, one.query, one.unsearched.pop(0)) for one in readings], catalogue, settings)
+    batches = [(one.search, one.query, one.unsearched.pop(0)) for one in readings]
+    hits_each = max(settings.hits_at(one.retuned, not one.unsearched) for one in readings)
+    search_together(batches, catalogue, hits_each)
     budgets = [replace(settings, fetched=settings.fetched_at(one.retuned, not one.unsearched)) for one in readings]
     found = [
         find_lines(one.query, one.search.hits(), catalogue.published, budget)

@@ -55,12 +55,10 @@ class Search:
         return hit_list(self._positions, self._keys, self._scores, self._floors)
 
 
-def search_together(
-    batches: Sequence[tuple[Search, Query, Ints]], catalogue: Catalogue, settings: MatcherSettings
-) -> None:
+def search_together(batches: Sequence[tuple[Search, Query, Ints]], catalogue: Catalogue, hits_each: int) -> None:
     """Search embeddings of several readings, those at the positions [Q] of each, in one request."""
     queries = np.concatenate([reading.vectors[positions] for _, reading, positions in batches])
-    hits = catalogue.search(queries, settings.hits)
+    hits = catalogue.search(queries, hits_each)
     keys, scores = np.asarray(hits.keys, np.int64), np.asarray(hits.scores, np.float32)
     ends = np.cumsum([len(positions) for _, _, positions in batches])
     for (search, _, positions), end in zip(batches, ends.tolist(), strict=True):

@@ -8,7 +8,8 @@ class MatcherSettings:
     """Tunables of the matcher. Scores are cosines; `_s` is seconds."""
 
     # search
-    hits: int = 100  # asked for each embedding
+    hits: int = 100  # asked for each embedding …
+    hits_of_variant: int = 40  # … of a variant, while only a quarter of it has been searched
     first_search: int = 12  # embeddings: a quarter of the clip is searched first if that is at least so many
     max_searched: int = 600  # embeddings of one clip, spread evenly over it
     decisive_confidence: float = 0.99  # at which neither more embeddings nor variants are tried …
@@ -29,11 +30,11 @@ class MatcherSettings:
 
     # exact rescoring
     fetched: int = 400  # stored embeddings fetched for the best lines, about …
-    fetched_at_last: int = 1_000  # … when all of the clip has been searched
+    fetched_at_last: int = 600  # … when all of the clip has been searched
     fetched_of_variant: int = 100  # … for a variant, while only a quarter of it has been searched
     min_lines: int = 8
     max_lines: int = 48
-    repeats: int = 24  # further lines of the recordings above
+    repeats: int = 12  # further lines of the recordings above
     repeat_share: float = 0.5  # of the best line's votes, that makes another place of a recording worth rescoring
     offset_window_s: float = 0.448  # around the voted offset
     offset_step_s: float = 0.064  # refined to a quarter, then to an eighth of it
@@ -60,6 +61,10 @@ class MatcherSettings:
     same_cosine_between: float = 0.85  # likewise half a segment out of phase, where neighbours are interpolated
     related_cosine: float = 0.8  # from which on another recording does not speak against the best one
     chance_strength: float = 0.05  # the next recording's strength where there is none
+
+    def hits_at(self, is_variant: bool, is_last: bool) -> int:
+        """How many hits each embedding of a reading is given by a look."""
+        return min(self.hits, self.hits_of_variant) if is_variant and not is_last else self.hits
 
     def fetched_at(self, is_variant: bool, is_last: bool) -> int:
         """How many stored embeddings a look at a reading may fetch."""

@@ -129,7 +129,7 @@ class Timeline:
                 audible = np.flatnonzero(part.audible)
                 chosen = audible[in_quarter(audible + part.first)]
                 if len(chosen):
-                    search_together([(search, part, chosen)], self._catalogue, self._matching)
+                    search_together([(search, part, chosen)], self._catalogue, self._matching.hits)
                 self.searched += len(chosen)
                 self._hits[number] = search.hits()
             parts.append(self._hits[number])
