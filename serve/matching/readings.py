@@ -1,7 +1,6 @@
 """The clip as it is and retuned: how far each reading has been searched, and what was found along its lines."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -40,9 +39,8 @@ def look(readings: Sequence[Reading], catalogue: Catalogue, settings: MatcherSet
     The readings must have something left to search.
     """
     batches = [(one.search, one.query, one.unsearched.pop(0)) for one in readings]
-    hits_each = max(settings.hits_at(one.retuned, not one.unsearched) for one in readings)
-    search_together(batches, catalogue, hits_each)
-    budgets = [replace(settings, fetched=settings.fetched_at(one.retuned, not one.unsearched)) for one in readings]
+    budgets = [settings.for_look(one.retuned, not one.unsearched) for one in readings]
+    search_together(batches, catalogue, max(budget.hits for budget in budgets))
     found = [
         find_lines(one.query, one.search.hits(), catalogue.published, budget)
         for one, budget in zip(readings, budgets, strict=True)

@@ -1,6 +1,6 @@
 """Everything about the matcher that can be tuned, with its unit."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,10 @@ class MatcherSettings:
     related_cosine: float = 0.8  # from which on another recording does not speak against the best one
     chance_strength: float = 0.05  # the next recording's strength where there is none
 
-    def hits_at(self, is_variant: bool, is_last: bool) -> int:
-        """How many hits each embedding of a reading is given by a look."""
-        return min(self.hits, self.hits_of_variant) if is_variant and not is_last else self.hits
-
-    def fetched_at(self, is_variant: bool, is_last: bool) -> int:
-        """How many stored embeddings a look at a reading may fetch."""
+    def for_look(self, is_variant: bool, is_last: bool) -> "MatcherSettings":
+        """These settings with what one look at a reading may ask for: hits of each embedding, stored embeddings."""
         if is_last:
-            return self.fetched_at_last
-        return self.fetched_of_variant if is_variant else self.fetched
+            return replace(self, fetched=self.fetched_at_last)
+        if is_variant:
+            return replace(self, hits=min(self.hits, self.hits_of_variant), fetched=self.fetched_of_variant)
+        return self

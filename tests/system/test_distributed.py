@@ -96,9 +96,10 @@ class World:
     def resume(self, name: str) -> str:
         """The command again until it is done: what is not back to life yet makes it end with 1, resumable."""
         deadline = time.monotonic() + RESUMED_S
-        while (run := self.run(name))[0] == 1 and time.monotonic() < deadline:
+        code, said = self.run(name)
+        while code == 1 and time.monotonic() < deadline:
             time.sleep(2)
-        code, said = run
+            code, said = self.run(name)
         assert code == 0, said
         return said
 
