@@ -133,14 +133,13 @@ def _rows(config: IndexCostConfig, asker: Asker) -> StoredRows:
 
 
 def fill(config: IndexCostConfig, folder: Path, rows: StoredRows) -> None:
-    """Collections that are not there yet, or not to be asked again, indexed and released. Raises VectorStoreError."""
+    """Collections that are not there yet, or would not last, indexed and released. Raises VectorStoreError."""
     with milvus(folder) as uri:
         for index in INDEXES:
             with _opened(config, uri, index) as vectors:
-                if vectors.exists(index.collection):
-                    if index.type in LASTING:
-                        continue
-                    vectors.drop(index.collection)
+                if index.type in LASTING and vectors.exists(index.collection):
+                    continue
+                vectors.drop(index.collection)
                 started = time.monotonic()
                 vectors.create(index.collection, rows.vectors.shape[1])
                 vectors.upsert(index.collection, rows.keys, rows.vectors, rows.peaks)
