@@ -14,8 +14,11 @@ from typing import Any
 import ray
 import ray.data
 
+from conf.events import events
 from ingest.config import ComputeConfig
 from ingest.errors import InfrastructureError, PreflightError
+
+log = events(__name__)
 
 START_ATTEMPTS = 3  # Ray gives its node 30 s to come up and no say in that: a second try finds a busy machine warmer
 
@@ -68,6 +71,7 @@ def _connect(compute: ComputeConfig, folder: str | None) -> None:
             return
         except Exception as error:
             ray.shutdown()
+            log.warning("Ray did not start", attempt=attempt, of=START_ATTEMPTS, reason=_first_line(error))
             if attempt == START_ATTEMPTS:
                 raise PreflightError(f"Ray does not start: {_first_line(error)}") from error
 
