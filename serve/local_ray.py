@@ -38,6 +38,8 @@ ENVIRONMENT = {
     "RAY_gcs_server_port_wait_time_s": "120",  # likewise 30
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what it warns of otherwise
     "RAY_metrics_report_interval_ms": "5000",
+    "RAY_raylet_report_resources_period_milliseconds": "1000",  # by default 100: there is one node, and little changes
+    "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.5",  # by default 0.1
     "RAY_worker_niceness": "0",  # by default 15: a job, or Milvus merging, beside the service would come first
     "RAY_max_direct_call_object_size": "1048576",  # bytes: clips travel with the call, not through the object store
 }

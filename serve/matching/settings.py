@@ -30,9 +30,11 @@ class MatcherSettings:
 
     # exact rescoring
     fetched: int = 400  # stored embeddings fetched for the best lines, about …
-    fetched_at_last: int = 600  # … when all of the clip has been searched
+    fetched_at_first: int = 250  # … while only a quarter of the clip has been searched
+    fetched_at_last: int = 600  # … when all of it has
     fetched_of_variant: int = 100  # … for a variant, while only a quarter of it has been searched
     min_lines: int = 8
+    min_lines_of_variant: int = 4  # … while only a quarter of it has been searched
     max_lines: int = 48
     repeats: int = 12  # further lines of the recordings above
     repeat_share: float = 0.5  # of the best line's votes, that makes another place of a recording worth rescoring
@@ -66,6 +68,11 @@ class MatcherSettings:
         """These settings with what one look at a reading may ask for: hits of each embedding, stored embeddings."""
         if is_last:
             return replace(self, fetched=self.fetched_at_last)
-        if is_variant:
-            return replace(self, hits=min(self.hits, self.hits_of_variant), fetched=self.fetched_of_variant)
-        return self
+        if not is_variant:
+            return replace(self, fetched=self.fetched_at_first)
+        return replace(
+            self,
+            hits=min(self.hits, self.hits_of_variant),
+            fetched=self.fetched_of_variant,
+            min_lines=self.min_lines_of_variant,
+        )
