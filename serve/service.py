@@ -2,7 +2,8 @@
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from typing import Protocol
@@ -153,15 +154,19 @@ class QueryService:
     def _variants(
         self, clip: Clip, recogniser: Recogniser, watch: Stopwatch, loop: asyncio.AbstractEventLoop
     ) -> Variants:
-        """Retuned readings, embedded in one call when the matcher (in its thread) asks for them."""
+        """Retuned readings, embedded in one call from when the matcher (in its thread) asks for them until it reads
+        them."""
 
-        def embed() -> list[tuple[float, Embeddings]]:
+        def begin() -> Iterator[tuple[float, Embeddings]]:
             jobs = [EmbedJob(clip.samples, recogniser.generation.encoder, ratio) for ratio in self._ratios]
-            with watch.stage("embed"):
-                embedded = asyncio.run_coroutine_threadsafe(self._encoder.embed_all(jobs), loop).result()
-            return [(float(ratio), reading) for ratio, reading in zip(self._ratios, embedded, strict=True)]
+            return read(asyncio.run_coroutine_threadsafe(self._encoder.embed_all(jobs), loop))
 
-        return embed
+        def read(begun: Future[Sequence[Embeddings]]) -> Iterator[tuple[float, Embeddings]]:
+            with watch.stage("embed"):
+                embedded = begun.result()
+            yield from zip(map(float, self._ratios), embedded, strict=True)
+
+        return begin
 
     async def info(self) -> Info:
         """Raises NotReady, MetadataError."""

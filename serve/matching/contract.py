@@ -5,7 +5,7 @@ searched, k hits of each, V hits in all, J speeds voted on, C lines, H hypothese
 segments of a line.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -79,8 +79,10 @@ class Catalogue:
     published: Callable[[Sequence[int]], Mapping[int, int]]
 
 
-Variants = Callable[[], Sequence[tuple[float, Query]]]
+Variants = Callable[[], Iterable[tuple[float, Query]]]
 """What embeds the retuned readings of one clip on demand, all at once: (ratio r, reading) of each.
+
+It is called as soon as they may be wanted, and need not have them before they are read, if they ever are.
 
 The variant of ratio r undoes a clip that was raised r times: it is the clip resampled from 8 kHz to r · 8 kHz
 and read as 8 kHz again, so it lasts r times as long and sounds 12 · log2 r semitones lower.

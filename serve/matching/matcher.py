@@ -65,11 +65,17 @@ def rank(
 
 
 def _looks(readings: list[Reading], variants: Variants | None, settings: MatcherSettings) -> Iterator[list[Reading]]:
-    """What to look at next, as long as it is asked for; the variants join the readings when their turn comes."""
+    """What to look at next, as long as it is asked for; the variants join the readings when their turn comes.
+
+    They are begun after the first look: where that does not decide, the second rarely does, and both go on meanwhile.
+    """
     plain = readings[0]
+    begun: Iterable[tuple[float, Query]] | None = None
     while plain.unsearched:
         yield [plain]
-    retuned = [Reading(query, ratio, settings) for ratio, query in variants()] if variants else []
+        if variants and begun is None:
+            begun = variants()
+    retuned = [Reading(query, ratio, settings) for ratio, query in begun or ()]
     readings += retuned
     if heard := [reading for reading in retuned if reading.unsearched]:
         yield heard

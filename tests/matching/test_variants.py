@@ -1,6 +1,6 @@
 """Retuned readings: when they are asked for, and how their geometry composes with the clip's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -83,6 +83,23 @@ def test_all_variants_are_searched_and_fetched_in_one_request() -> None:
     never = MatcherSettings(promising_lead=10.0)
     rank(readings[0], catalogue, settings=never, variants=lambda: list(zip(RATIOS, readings[1:], strict=True)))
     assert asked == [never.hits, "fetch", never.hits, "fetch", never.hits_of_variant, "fetch"]
+
+
+def test_variants_are_embedded_while_the_whole_clip_is_searched() -> None:
+    """They are begun once a quarter has not decided, and read only when nothing of the clip is left to search."""
+    happened: list[str] = []
+    shelf = Shelf(SONGS)
+    catalogue = Catalogue(
+        lambda queries, k: happened.append("search") or shelf.search(queries, k), shelf.fetch, shelf.published
+    )
+    readings = unknown_readings(2)
+
+    def variants() -> Iterator[tuple[float, Clip]]:
+        happened.append("begun")
+        return (happened.append("read") or one for one in [(RATIOS[0], readings[1])])
+
+    rank(readings[0], catalogue, settings=MatcherSettings(promising_lead=10.0), variants=variants)
+    assert happened == ["search", "begun", "search", "read", "search"]
 
 
 @settings(max_examples=20, deadline=None)
