@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 
@@ -64,15 +65,17 @@ class Embedding:
         run = TracedRun.here(self.current.record.run_id)
         flow.enter(len(wave))
         metrics.show(self.progress.left, flow)
-        for rows in embed_files(wave, self.config, self.model, run):
-            self.stop.check()
-            outcomes = receipts.add(rows)
-            flow.leave(outcomes.files, len(receipts.unfinished()), outcomes.busy_s)
-            self._commit(outcomes)
-            _tell(outcomes, uris)
-            metrics.count(outcomes)
-            metrics.show(self.progress.left, flow)
-            self._check_budget()
+        # Closed whatever happens: a graph that still runs while Ray is shut down can end this process at once.
+        with closing(embed_files(wave, self.config, self.model, run)) as finished:
+            for rows in finished:
+                self.stop.check()
+                outcomes = receipts.add(rows)
+                flow.leave(outcomes.files, len(receipts.unfinished()), outcomes.busy_s)
+                self._commit(outcomes)
+                _tell(outcomes, uris)
+                metrics.count(outcomes)
+                metrics.show(self.progress.left, flow)
+                self._check_budget()
         if flow.files:
             raise InfrastructureError(f"{flow.files} files went into the pipeline and did not come out; run it again")
 

@@ -6,7 +6,7 @@ work ──▶ DecodeFiles ──▶ EmbedWindows ──▶ WriteLake ──▶ 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +52,7 @@ def stages(config: IngestConfig, model: Model, run: TracedRun | None = None) -> 
 
 def embed_files(
     work: Sequence[Work], config: IngestConfig, model: Model, run: TracedRun | None = None
-) -> Iterator[list[dict[str, Any]]]:
+) -> Generator[list[dict[str, Any]], None, None]:
     """Run the graph over `work`; yields receipts (rows of RECEIPT_SCHEMA) as files of the lake become durable."""
     dataset: ray.data.Dataset = ray.data.from_arrow(_blocks(work, config.compute.block_rows))
     for stage in stages(config, model, run):
