@@ -65,7 +65,7 @@ class Embedding:
         run = TracedRun.here(self.current.record.run_id)
         flow.enter(len(wave))
         metrics.show(self.progress.left, flow)
-        # Closed whatever happens: a graph that still runs while Ray is shut down can end this process at once.
+        # Closed whatever happens: no graph may still run while Ray is shut down.
         with closing(embed_files(wave, self.config, self.model, run)) as finished:
             for rows in finished:
                 self.stop.check()
