@@ -18,9 +18,9 @@ from conf.events import events
 from ingest.config import ComputeConfig
 from ingest.errors import InfrastructureError, PreflightError
 
-log = events(__name__)
-
 START_ATTEMPTS = 3  # Ray gives its node 30 s to come up and no say in that: a second try finds a busy machine warmer
+
+log = events(__name__)
 
 
 @contextmanager

@@ -154,8 +154,7 @@ class QueryService:
     def _variants(
         self, clip: Clip, recogniser: Recogniser, watch: Stopwatch, loop: asyncio.AbstractEventLoop
     ) -> Variants:
-        """Retuned readings, embedded in one call from when the matcher (in its thread) asks for them until it reads
-        them."""
+        """Retuned readings: embedded in one call once the matcher asks for them, waited for when it reads them."""
 
         def begin() -> Iterator[tuple[float, Embeddings]]:
             jobs = [EmbedJob(clip.samples, recogniser.generation.encoder, ratio) for ratio in self._ratios]

@@ -70,12 +70,12 @@ def _looks(readings: list[Reading], variants: Variants | None, settings: Matcher
     They are begun after the first look: where that does not decide, the second rarely does, and both go on meanwhile.
     """
     plain = readings[0]
-    begun: Iterable[tuple[float, Query]] | None = None
+    if plain.unsearched:
+        yield [plain]
+    begun = variants() if variants else ()
     while plain.unsearched:
         yield [plain]
-        if variants and begun is None:
-            begun = variants()
-    retuned = [Reading(query, ratio, settings) for ratio, query in begun or ()]
+    retuned = [Reading(query, ratio, settings) for ratio, query in begun]
     readings += retuned
     if heard := [reading for reading in retuned if reading.unsearched]:
         yield heard

@@ -29,12 +29,12 @@ class MatcherSettings:
     line_gap_s: float = 1.0  # lines of a recording nearer than this are one
 
     # exact rescoring
-    fetched: int = 400  # stored embeddings fetched for the best lines, about …
+    fetched: int = 400  # stored embeddings fetched for the best lines of a long or growing clip, about; of another …
     fetched_at_first: int = 250  # … while only a quarter of the clip has been searched
     fetched_at_last: int = 600  # … when all of it has
     fetched_of_variant: int = 100  # … for a variant, while only a quarter of it has been searched
-    min_lines: int = 8
-    min_lines_of_variant: int = 4  # … while only a quarter of it has been searched
+    min_lines: int = 8  # however few embeddings are to be fetched …
+    min_lines_of_variant: int = 4  # … for a variant, while only a quarter of it has been searched
     max_lines: int = 48
     repeats: int = 12  # further lines of the recordings above
     repeat_share: float = 0.5  # of the best line's votes, that makes another place of a recording worth rescoring
@@ -65,7 +65,7 @@ class MatcherSettings:
     chance_strength: float = 0.05  # the next recording's strength where there is none
 
     def for_look(self, is_variant: bool, is_last: bool) -> "MatcherSettings":
-        """These settings with what one look at a reading may ask for: hits of each embedding, stored embeddings."""
+        """These settings with what a look at a reading may ask for: hits of an embedding, lines, stored embeddings."""
         if is_last:
             return replace(self, fetched=self.fetched_at_last)
         if not is_variant:
