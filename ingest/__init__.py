@@ -23,5 +23,6 @@ fingerprint   bytes → embeddings, shared with the service and with training
 stores        Milvus, SQL and the lake: one owner of each schema
 deletion      what leaves the catalogue
 runs, progress, flow, report, metrics, stop     what people see of a run, and how it ends
+supervisor    a process of its own for a run, and another one where that dies
 nightly       in Kubernetes: the job once more, as a copy of its RayJob
 """

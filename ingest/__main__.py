@@ -24,6 +24,7 @@ from ingest.runs import RunRecord, latest_runs, runs_of
 from ingest.status import known_encoder, status_text
 from ingest.stop import ExitCode, Stopped, StopSignal
 from ingest.stores import open_metadata
+from ingest.supervisor import supervised
 
 USAGE = """\
 Recognise music: bring a catalogue into the index.
@@ -60,6 +61,8 @@ Secrets come from the environment: REFRAIN_MYSQL_PASSWORD, REFRAIN_MILVUS_TOKEN,
 
 Job = Callable[[IngestConfig, StopSignal], RunRecord]
 
+EMBEDS = ("run", "retry_failed")  # actions with Ray
+
 log = events(__name__)
 
 
@@ -69,39 +72,50 @@ def main(arguments: Sequence[str], job: Job | None = None) -> int:
         print(f"{USAGE}\n{describe('ingest')}", file=sys.stdout if arguments else sys.stderr)
         return ExitCode.DONE if arguments else ExitCode.CONFIGURATION
     with StopSignal() as stop:
-        try:
-            return act(arguments, stop, job)
-        except RefrainError as error:
-            print(f"ingest: {' '.join(str(error).splitlines())}", file=sys.stderr)
-            return ExitCode.of_error(error)
-        except Stopped:
+        return exit_code(lambda: act(arguments, stop, job))
+
+
+def exit_code(action: Callable[[], int]) -> int:
+    """What comes of it, with a line on stderr where that is no result."""
+    try:
+        return action()
+    except RefrainError as error:
+        print(f"ingest: {' '.join(str(error).splitlines())}", file=sys.stderr)
+        return ExitCode.of_error(error)
+    except Stopped:
+        return _stopped()
+    except SystemExit as error:
+        if error.code == signal.SIGTERM:  # Ray's handler, which replaces ours while it connects
             return _stopped()
-        except SystemExit as error:
-            if error.code == signal.SIGTERM:  # Ray's handler, which replaces ours while it connects
-                return _stopped()
-            raise
+        raise
 
 
 def act(arguments: Sequence[str], stop: StopSignal, job: Job | None) -> int:
-    """Read the configuration and do what its action says."""
+    """Read the configuration and do what its action says: with Ray, in a process of its own."""
     shown = asked_to_show(arguments)
     config = compose("ingest", arguments if shown is None else shown, IngestConfig)
     if shown is not None:
         print(as_yaml(config))
         return ExitCode.DONE
     check(config)
+    if job is None and config.action in EMBEDS:
+        return supervised(lambda: exit_code(lambda: do(config, stop, None)), config.restarts)
+    return do(config, stop, job)
+
+
+def do(config: IngestConfig, stop: StopSignal, job: Job | None) -> int:
+    """What the action says, in log lines and traces as well."""
     # A run is always traced as a whole; of its files the sampler of the environment chooses.
     with writing_events(config.logs, service=SERVICE, catalog=config.catalog.name), tracing(SERVICE, ALWAYS_ON):
         try:
-            return do(config, stop, job)
+            return _do(config, stop, job)
         except RefrainError as error:
             if not config.logs.for_people:  # who read it on the last line
                 log.error("failed", code=error.code, error=str(error), exit_code=int(ExitCode.of_error(error)))
             raise
 
 
-def do(config: IngestConfig, stop: StopSignal, job: Job | None) -> int:
-    """What the action says."""
+def _do(config: IngestConfig, stop: StopSignal, job: Job | None) -> int:
     match config.action:
         case "plan":
             print(plan(config).text())

@@ -13,6 +13,7 @@ READS_THE_SOURCE = ("plan", "run", "retry_failed")
 # option: lowest and highest value that makes sense; None where the option may be null
 RANGES = {
     "error_budget": (0.0, 1.0),
+    "restarts": (0, 100),
     "delete.at_most": (0.0, 1.0),
     "audio.silence_dbfs": (-120.0, 0.0),
     "audio.window_s": (10.0, 3600.0),

@@ -124,6 +124,7 @@ class IngestConfig:
     force: bool  # embed all that is listed again
     on_rejects: OnRejects
     error_budget: float | None  # share of the files that may be rejected; None: any
+    restarts: int  # of a job whose process dies
     delete: DeleteConfig
     catalog: CatalogConfig
     audio: AudioConfig

@@ -14,6 +14,7 @@ import pytest
 
 from ingest.config import EncoderConfig
 from ingest.model import read_model
+from ingest.runs import latest_runs
 from ingest.stores import CatalogStore, MetadataConfig, open_metadata
 from tests.stores.disks import grow, small_disk
 from tests.stores.lite import kill_server, server_pid
@@ -112,6 +113,24 @@ def test_sigterm_ends_cleanly_and_resumably(music: Path, undisturbed: Left, tmp_
     assert '"state": "stopped"' in (max((home / "runs").iterdir()) / "report.json").read_text()
     resumed = ingest(home, music, *FINE)
     assert resumed.returncode == 0, resumed.stderr
+    _assert_same(home, music, undisturbed)
+
+
+def test_a_driver_that_crashes_goes_on_by_itself(music: Path, undisturbed: Left, tmp_path: Path) -> None:
+    """A fault in native code ends the driver in the middle: the command says so, and ends as if it had not."""
+    home = tmp_path / "home"
+    with open_metadata(MetadataConfig(), home) as metadata:
+        catalog, encoder = metadata.catalog("default"), read_model(EncoderConfig(weights=None)).checksum
+        job = subprocess.Popen(
+            command(home, music, *FINE), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+        )
+        _wait(job, lambda: embedded(2)(catalog, encoder))
+        (first,) = latest_runs(home, "default", 5)
+        os.kill(first.record.pid, signal.SIGSEGV)
+        _, said = job.communicate(timeout=240)
+    assert job.returncode == 0, said
+    assert "the job's process was ended by SIGSEGV; another one goes on from here" in said
+    assert [run.record.state for run in latest_runs(home, "default", 5)] == ["done", "interrupted"]
     _assert_same(home, music, undisturbed)
 
 
