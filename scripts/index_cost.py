@@ -30,6 +30,7 @@ from scripts.evaluation.outcomes import Outcome
 from scripts.evaluation.questions import Question
 from scripts.evaluation.session import open_session, say
 from scripts.footprint import Processes
+from scripts.load.trials import settle
 from scripts.services import milvus
 from serve.matching import Calibration
 
@@ -155,10 +156,14 @@ def cost(config: IndexCostConfig, folder: Path, index: Index, asker: Asker, ques
         vectors = cleaning.enter_context(_opened(config, uri, index))
         server = Processes.of_milvus()
         cleaning.callback(vectors.release, index.collection)
-        time.sleep(config.settle_s)
+
+        def rest() -> None:
+            settle(lambda: _idle_ms(server, config.settle_s) / 1000)
+
+        rest()
         before = server.memory()
         vectors.load(index.collection)
-        time.sleep(config.settle_s)
+        rest()
         after = server.memory()
         idle_ms = _idle_ms(server, 5.0)
         one_name = _Renamed(vectors, index.collection)

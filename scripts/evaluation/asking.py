@@ -50,7 +50,7 @@ class Asker:
         self.collection = asking.collection
         self.vectors = reach(config, asking.collection, asking.place)
         self.settings = asking.matching.settings()
-        embedder = Embedder.load(config.weights, device=config.device)
+        embedder = Embedder.load(config.weights, device=config.device, threads=1)  # or CPU counts threads that wait
         self._encoders = EncoderSet([embedder])
         self._spent = Spent(time.perf_counter if asking.place.remote else time.process_time)
         self._ratios = [ratio_of(semitones) for semitones in asking.matching.retunings_semitones]
