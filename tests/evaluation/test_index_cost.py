@@ -19,7 +19,7 @@ def test_indexes_have_names_of_their_own() -> None:
 
 @pytest.mark.integration
 @pytest.mark.long
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1_200)  # it waits until the server rests, eight times
 def test_a_server_is_measured(
     music: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
