@@ -13,7 +13,7 @@ from conf.traces import tracing
 from ingest import ray_environment
 from ingest.catalog import list_catalog
 from ingest.census import Census
-from ingest.checks import check
+from ingest.checks import EMBEDS, check
 from ingest.config import IngestConfig
 from ingest.errors import ConfigurationError, RefrainError
 from ingest.file_traces import SERVICE
@@ -60,8 +60,6 @@ Secrets come from the environment: REFRAIN_MYSQL_PASSWORD, REFRAIN_MILVUS_TOKEN,
 """
 
 Job = Callable[[IngestConfig, StopSignal], RunRecord]
-
-EMBEDS = ("run", "retry_failed")  # actions with Ray
 
 log = events(__name__)
 

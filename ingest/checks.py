@@ -8,7 +8,8 @@ from ingest.config import IngestConfig
 from ingest.errors import ConfigurationError
 from ingest.stores.config import check_catalog_name
 
-READS_THE_SOURCE = ("plan", "run", "retry_failed")
+EMBEDS = ("run", "retry_failed")  # with Ray
+READS_THE_SOURCE = ("plan", *EMBEDS)
 
 # option: lowest and highest value that makes sense; None where the option may be null
 RANGES = {

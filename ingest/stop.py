@@ -9,6 +9,8 @@ from typing import Self
 
 from ingest.errors import ConfigurationError, ErrorBudgetSpent, PreflightError, RefrainError
 
+STOPS = (signal.SIGTERM, signal.SIGINT)
+
 
 class ExitCode(IntEnum):
     """The exit codes of the contract."""
@@ -48,7 +50,7 @@ class StopSignal:
         """Take the signals (again). Does nothing outside the main thread, where Python forbids it."""
         if threading.current_thread() is not threading.main_thread():
             return
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in STOPS:
             before = signal.signal(number, self._on_signal)
             self._before.setdefault(number, before)
 

@@ -15,10 +15,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 
 from ingest.errors import InfrastructureError
-from ingest.stop import ExitCode
+from ingest.stop import STOPS, ExitCode
 
-STOPS = (signal.SIGTERM, signal.SIGINT)
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+_LIBC = ctypes.CDLL(None)  # loaded here: a process that was just forked may not be able to
 
 
 def supervised(work: Callable[[], int], restarts: int) -> int:
@@ -55,6 +55,12 @@ def supervised(work: Callable[[], int], restarts: int) -> int:
     raise InfrastructureError(f"{died}, the last of {restarts + 1}; the same command goes on from here")
 
 
+def end_with_parent(ending: signal.Signals) -> None:
+    """Have this process, just forked, be sent that signal when its parent is gone; on Linux."""
+    if sys.platform == "linux":
+        _LIBC.prctl(PR_SET_PDEATHSIG, ending)
+
+
 @contextmanager
 def _held() -> Iterator[None]:
     """What asks this process to stop waits until the end, for whoever answers it then."""
@@ -86,8 +92,7 @@ def _passed_on(pid: int) -> Iterator[list[int]]:
 def _belong_to(parent: int) -> None:
     """A terminal's Ctrl-C comes through the parent alone, once; and where that is killed, this process ends as well."""
     os.setpgid(0, 0)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent(signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(ExitCode.INFRASTRUCTURE)
 

@@ -8,7 +8,6 @@ server in one process. What cannot be had is an error that names the package.
 """
 
 import contextlib
-import ctypes
 import os
 import shutil
 import signal
@@ -19,10 +18,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pymysql
 from pymilvus import MilvusClient, MilvusException
+
+from ingest.supervisor import end_with_parent
 
 START_S = 180
 STOP_S = 30
@@ -39,8 +41,6 @@ MILVUS_PORTS = (
     "data-coord",
     "data-node",
 )
-_LIBC = ctypes.CDLL(None)
-_PR_SET_PDEATHSIG = 1
 
 
 class ServiceError(RuntimeError):
@@ -210,17 +210,8 @@ def _spawn(
             stderr=subprocess.STDOUT,
             env=os.environ | (environment or {}) | {"PYTHONUNBUFFERED": "1"},
             start_new_session=True,
-            preexec_fn=dies_with_us(ending),
+            preexec_fn=partial(end_with_parent, ending),
         )
-
-
-def dies_with_us(ending: signal.Signals) -> Callable[[], None]:
-    """To be called in a process that we start, before it becomes what it shall be: what it gets when we are gone."""
-
-    def arm() -> None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, ending)
-
-    return arm
 
 
 def _end(process: subprocess.Popen[bytes], ending: signal.Signals) -> None:

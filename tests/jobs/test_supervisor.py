@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from serve.process_tree import read_process
+from tests.waiting import wait_for
+
 ROOT = Path(__file__).resolve().parents[2]
 
 PROGRAM = """
@@ -47,11 +50,9 @@ class Supervised:
 
     def __init__(self, folder: Path, work: str, restarts: int = 2, after: str = "", cleanup_s: float = 0.0) -> None:
         self.tries = folder / "tries"
-        self.program = PROGRAM.format(
-            tries=str(self.tries), work=work, restarts=restarts, after=after, cleanup_s=cleanup_s
-        )
+        program = PROGRAM.format(tries=str(self.tries), work=work, restarts=restarts, after=after, cleanup_s=cleanup_s)
         self.process = subprocess.Popen(
-            [sys.executable, "-c", self.program], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
 
     def end(self) -> tuple[int, str, str]:
@@ -63,10 +64,7 @@ class Supervised:
 
     def working(self) -> int:
         """The process that does the work, once it does."""
-        deadline = time.monotonic() + 20
-        while not self.pids():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_for(self.pids, 20, every_s=0.01)
         return self.pids()[-1]
 
 
@@ -148,13 +146,11 @@ def test_a_death_while_it_stops_is_a_stop(tmp_path: Path) -> None:
 def test_nothing_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:
     """Or two jobs would soon work on one catalogue."""
     job = Supervised(tmp_path, "time.sleep(60)")
-    pid = job.working()
+    process = read_process(job.working())
+    assert process is not None
     job.process.kill()
     job.end()
-    deadline = time.monotonic() + 5
-    while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split(")")[-1]:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for(lambda: not process.alive, 5, every_s=0.01)
 
 
 def test_a_terminals_stop_comes_once(tmp_path: Path) -> None:

@@ -13,10 +13,11 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from scripts.services import dies_with_us
+from ingest.supervisor import end_with_parent
 from serve.process_tree import below
 from tests.repository.configured import write_files
 from tests.system.catalogue import ROOT
@@ -84,7 +85,7 @@ class Pods:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                preexec_fn=dies_with_us(signal.SIGKILL),
+                preexec_fn=partial(end_with_parent, signal.SIGKILL),
             )
         self.running.append(pod := Pod(name, address, process, log))
         return pod

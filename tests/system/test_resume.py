@@ -87,13 +87,7 @@ def test_milvus_is_away_while_files_are_embedded(music: Path, undisturbed: Left,
     and ends with exit 1; once it is back the same command has only loading to do.
     """
     home = tmp_path / "home"
-    with (
-        open_metadata(MetadataConfig(), home) as metadata,
-        subprocess.Popen(
-            command(home, music, *FINE), text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment()
-        ) as job,
-    ):
-        catalog, encoder = metadata.catalog("default"), read_model(EncoderConfig(weights=None)).checksum
+    with _begun(home, music) as (job, catalog, encoder):
         _wait(job, lambda: catalog.generation(encoder) is not None)  # what is loaded early has somewhere to go
         with _no_milvus(home):
             assert catalog.counts(encoder).done < FILES
@@ -119,15 +113,11 @@ def test_sigterm_ends_cleanly_and_resumably(music: Path, undisturbed: Left, tmp_
 def test_a_driver_that_crashes_goes_on_by_itself(music: Path, undisturbed: Left, tmp_path: Path) -> None:
     """A fault in native code ends the driver in the middle: the command says so, and ends as if it had not."""
     home = tmp_path / "home"
-    with open_metadata(MetadataConfig(), home) as metadata:
-        catalog, encoder = metadata.catalog("default"), read_model(EncoderConfig(weights=None)).checksum
-        job = subprocess.Popen(
-            command(home, music, *FINE), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
-        )
+    with _begun(home, music) as (job, catalog, encoder):
         _wait(job, lambda: embedded(2)(catalog, encoder))
         (first,) = latest_runs(home, "default", 5)
         os.kill(first.record.pid, signal.SIGSEGV)
-        _, said = job.communicate(timeout=240)
+        said = job.communicate(timeout=240)[1]
     assert job.returncode == 0, said
     assert "the job's process was ended by SIGSEGV; another one goes on from here" in said
     assert [run.record.state for run in latest_runs(home, "default", 5)] == ["done", "interrupted"]
@@ -179,13 +169,21 @@ def _assert_same(home: Path, music: Path, undisturbed: Left) -> None:
     assert lying == named, "what no row names is swept"
 
 
+@contextmanager
+def _begun(home: Path, music: Path) -> Iterator[tuple["subprocess.Popen[str]", CatalogStore, str]]:
+    """A job at work, with what tells how far it is: its catalogue, and the checksum of the encoder."""
+    with (
+        open_metadata(MetadataConfig(), home) as metadata,
+        subprocess.Popen(
+            command(home, music, *FINE), text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment()
+        ) as job,
+    ):
+        yield job, metadata.catalog("default"), read_model(EncoderConfig(weights=None)).checksum
+
+
 def _kill_at(reached: Reached, home: Path, music: Path, number: signal.Signals) -> int:
     """Start a job, send the signal once the moment is reached; its exit code. It must not have ended before."""
-    with open_metadata(MetadataConfig(), home) as metadata:
-        catalog, encoder = metadata.catalog("default"), read_model(EncoderConfig(weights=None)).checksum
-        job = subprocess.Popen(
-            command(home, music, *FINE), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment()
-        )
+    with _begun(home, music) as (job, catalog, encoder):
         _wait(job, lambda: reached(catalog, encoder))
         os.kill(job.pid, number)
         return job.wait(60)
