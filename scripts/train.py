@@ -28,7 +28,7 @@ from ingest.training.corpus import Corpus, folder_audio, load_corpus, split_audi
 from ingest.training.echoes import Echoes, find_echoes
 from ingest.training.history import plot_history, read_history
 from ingest.training.pairs import PairConfig, PairDataset
-from ingest.training.trainer import Trainer, TrainerConfig, load_weights
+from ingest.training.trainer import Trainer, TrainerConfig, load_weights, start_files
 from ingest.training.validate import ValidationSet
 from scripts.entry import exit_code
 
@@ -265,11 +265,11 @@ def _check(config: TrainConfig) -> None:
             raise ConfigurationError("device=cuda, but torch finds no GPU")
 
 
-def _checksum(file: Path) -> str:
+def _checksum(start: Path) -> str:
     try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
+        return "+".join(hashlib.sha256(file.read_bytes()).hexdigest() for file in start_files(start))
     except OSError as error:
-        raise ConfigurationError(f"start={file} cannot be read: {error}") from error
+        raise ConfigurationError(f"start={start} cannot be read: {error}") from error
 
 
 def _folder(path: str | None, name: str) -> list[Path]:

@@ -27,6 +27,7 @@ from ingest.training.loss import SAME_MOMENT, Memory, contrastive_loss, margin_l
 from ingest.training.pairs import PairBatch, PairDataset
 from ingest.training.validate import ValidationSet, recall_at_one
 
+WEIGHTS = (".pt", ".safetensors")  # of a checkpoint, of a finished encoder
 LOSS_SHARE = 0.02  # of the newest step in the running mean: batches of short clips are easier than those of long ones
 
 
@@ -60,8 +61,8 @@ class TrainerConfig:
 class Trainer:
     """`run` trains up to `config.steps`, continuing from `out`/checkpoint.pt where one lies.
 
-    A new run begins with the weights of `start`, a checkpoint or an encoder of the same architecture, or with seeded
-    ones.
+    A new run begins with the weights of `start`, a checkpoint or an encoder of the same architecture or a folder of
+    such, or with seeded ones.
     Raises ConfigurationError where `start` is none.
     """
 
@@ -190,19 +191,36 @@ class Trainer:
 def load_weights(encoder: Encoder, start: Path) -> None:
     """Of an earlier run's checkpoint.pt, or of a finished encoder.safetensors, into an encoder of that architecture.
 
-    Raises ConfigurationError.
+    Of a folder of such files the mean (a "model soup", Wortsman et al., 2022), worth something where their runs
+    began with the same weights. Raises ConfigurationError.
     """
-    try:
-        encoder.load_state_dict(_weights(start))
-    except (OSError, UnpicklingError, SafetensorError, KeyError, TypeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigurationError(f"{start} is no checkpoint of a run of this architecture: {reason}") from error
+    files = start_files(start)
+    mean = {name: torch.zeros_like(value, dtype=torch.float64) for name, value in encoder.state_dict().items()}
+    for file in files:
+        try:
+            encoder.load_state_dict(_weights(file))
+        except (OSError, UnpicklingError, SafetensorError, KeyError, TypeError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigurationError(f"{file} is no checkpoint of a run of this architecture: {reason}") from error
+        for name, value in encoder.state_dict().items():
+            mean[name] += value / len(files)
+    encoder.load_state_dict(mean)
 
 
-def _weights(start: Path) -> dict[str, Tensor]:
-    if start.suffix == ".safetensors":
-        return load_file(start)
-    weights: dict[str, Tensor] = torch.load(start, map_location="cpu", weights_only=True)["encoder"]
+def start_files(start: Path) -> list[Path]:
+    """The file, or those of a folder. Raises ConfigurationError where it holds none."""
+    if not start.is_dir():
+        return [start]
+    files = sorted(path for path in start.iterdir() if path.suffix in WEIGHTS)
+    if not files:
+        raise ConfigurationError(f"start={start} holds no files that end in {' or '.join(WEIGHTS)}")
+    return files
+
+
+def _weights(file: Path) -> dict[str, Tensor]:
+    if file.suffix == ".safetensors":
+        return load_file(file)
+    weights: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)["encoder"]
     return weights
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,7 @@ def test_another_recipe_is_not_mixed_in(audio: Path, tmp_path: Path, capsys: pyt
 
 
 def test_a_run_starts_from_another(audio: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """start=CHECKPOINT is part of the recipe, by its checksum and not its path; what is no checkpoint is refused."""
+    """start=CHECKPOINT or a folder of some is part of the recipe, by checksums; what is no checkpoint is refused."""
     first, second = tmp_path / "first", tmp_path / "second"
     assert main(options(audio, first)) == 0
     start = first / "checkpoint.pt"
@@ -81,6 +82,11 @@ def test_a_run_starts_from_another(audio: Path, tmp_path: Path, capsys: pytest.C
     recipe = json.loads((second / "recipe.json").read_text())
     assert recipe["start"] == hashlib.sha256(start.read_bytes()).hexdigest() and recipe["memory"] == 16
     assert (first / "encoder.safetensors").read_bytes() != (second / "encoder.safetensors").read_bytes()
+    (tmp_path / "both").mkdir()
+    for number, run in enumerate((first, second)):
+        shutil.copy(run / "encoder.safetensors", tmp_path / "both" / f"{number}.safetensors")
+    assert main(options(audio, tmp_path / "third", f"start={tmp_path / 'both'}")) == 0
+    assert json.loads((tmp_path / "third" / "recipe.json").read_text())["start"].count("+") == 1
     capsys.readouterr()
     for wrong, told in ((tmp_path / "none.pt", "cannot be read"), (first / "history.json", "is no checkpoint")):
         assert main(options(audio, tmp_path / wrong.stem, f"start={wrong}")) == 2

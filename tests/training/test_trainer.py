@@ -1,6 +1,7 @@
 """The trainer: it learns, and one that was stopped ends exactly where an unbroken one does."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from ingest.errors import ConfigurationError
 from ingest.fingerprint.architecture import EncoderConfig, NetworkConfig
-from ingest.fingerprint.encoder import load_encoder
+from ingest.fingerprint.encoder import load_encoder, save_encoder
 from ingest.training.pairs import PairBatch, PairConfig, PairDataset
 from ingest.training.trainer import Trainer, TrainerConfig
 from ingest.training.validate import SPOILINGS, ValidationSet
@@ -118,6 +119,25 @@ def test_a_run_begins_with_the_weights_of_another(unbroken: Trainer, tmp_path: P
     for config, kept in ((other, start), (other, unbroken.out / "encoder.safetensors"), (TINY, torn)):
         with pytest.raises(ConfigurationError, match=f"{kept.name} is no checkpoint of a run of this architecture"):
             Trainer(tmp_path / "b", pairs(), HELD_OUT, TrainerConfig(threads=1), config, start=kept)
+
+
+def test_a_run_begins_with_the_mean_of_several(unbroken: Trainer, tmp_path: Path) -> None:
+    """A folder of checkpoints and encoders gives the mean of their weights; an empty one is refused."""
+    other = trainer(tmp_path / "other")
+    for value in other.encoder.state_dict().values():
+        value.copy_(value + 2)
+    save_encoder(other.encoder, tmp_path / "starts" / "b.safetensors")
+    shutil.copy(unbroken.out / "checkpoint.pt", tmp_path / "starts" / "a.pt")
+    (tmp_path / "starts" / "history.json").write_text("[]")
+    begun = Trainer(
+        tmp_path / "mean", pairs(), HELD_OUT, TrainerConfig(threads=1, amp=False), TINY, start=tmp_path / "starts"
+    )
+    halves = zip(state(unbroken).items(), state(other).values(), strict=True)
+    for (name, one), another in halves:
+        torch.testing.assert_close(state(begun)[name], ((one.double() + another) / 2).to(one.dtype), msg=name)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigurationError, match="holds no files"):
+        Trainer(tmp_path / "c", pairs(), HELD_OUT, TrainerConfig(threads=1), TINY, start=tmp_path / "empty")
 
 
 def test_a_finished_run_does_nothing_more(unbroken: Trainer) -> None:
