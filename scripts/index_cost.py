@@ -1,8 +1,9 @@
 """`python -m scripts.index_cost catalog.path=FOLDER|CSV out=DIR`: what an index of the vector store costs and loses.
 
 The same vectors, those of one half of the evaluation and simulated ones, are put into one collection an index type of a
-private Milvus server. Then the server is started anew for each: what its memory grows by when the collection is loaded
-is that index's, and the same clips are asked through the matcher. CPU time is the server's and the caller's together.
+private Milvus server. Then the server is started anew for each: the collection is loaded and released some times, and
+what its memory grows by is that index's; and the same clips are asked through the matcher. CPU time is the server's and
+the caller's together.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from statistics import mean, median
 from typing import Any
 
 import numpy as np
+from pymilvus import MilvusClient
 
 from ingest.fingerprint.grid import EMBEDDING_DIM, SEGMENT_HOP_S
 from ingest.stores import StoredRows, Vectors, open_vectors
@@ -72,6 +74,7 @@ class IndexCostConfig(AskConfig):
     """See conf/index_cost.yaml."""
 
     size: int
+    loads: int
     settle_s: float
     section: str
     write: bool
@@ -82,8 +85,9 @@ class Cost:
     """Of one index: bytes of the server that came with the collection, and what became of the clips."""
 
     index: Index
-    resident: int  # private memory
-    mapped: int  # files in memory, which the system may drop
+    files: int  # of the index, in the server's storage
+    private: tuple[int, ...]  # memory, at each load
+    mapped: tuple[int, ...]  # files in memory, which the system may drop, likewise
     caller_ms: list[float]  # CPU of each query, once it is embedded
     server_ms: list[float]
     outcomes: list[Outcome]
@@ -157,15 +161,13 @@ def cost(config: IndexCostConfig, folder: Path, index: Index, asker: Asker, ques
         server = Processes.of_milvus()
         cleaning.callback(vectors.release, index.collection)
 
-        def rest() -> None:
-            settle(lambda: _idle_ms(server, config.settle_s) / 1000)
+        def rest() -> float:
+            return settle(lambda: _idle_ms(server, config.settle_s) / 1000)
 
         rest()
-        before = server.memory()
-        vectors.load(index.collection)
-        rest()
-        after = server.memory()
-        idle_ms = _idle_ms(server, 5.0)
+        private, mapped = zip(*(_grown(config, server, vectors, index) for _ in range(config.loads)), strict=True)
+        files = index_bytes(folder, uri, index.collection)
+        idle_ms = 1000 * rest()
         one_name = _Renamed(vectors, index.collection)
         for question in questions[:3]:
             asker.outcome(question, FOLD, one_name)
@@ -177,7 +179,29 @@ def cost(config: IndexCostConfig, folder: Path, index: Index, asker: Asker, ques
             elapsed = time.monotonic() - clock
             own.append(1000 * (server.cpu_s() - spent) - idle_ms * elapsed)
     say(f"{index.name}: {mean(outcome.right_place for outcome in outcomes):.1%} found")
-    return Cost(index, after[0] - before[0], after[1] - before[1], caller, own, outcomes)
+    return Cost(index, files, private, mapped, caller, own, outcomes)
+
+
+def _grown(config: IndexCostConfig, server: Processes, vectors: Vectors, index: Index) -> tuple[int, int]:
+    """Bytes (private, of files) by which the server grows when it loads what it had released."""
+    vectors.release(index.collection)
+    time.sleep(config.settle_s)
+    before = server.memory()
+    vectors.load(index.collection)
+    time.sleep(config.settle_s)
+    after = server.memory()
+    return after[0] - before[0], after[1] - before[1]
+
+
+def index_bytes(folder: Path, uri: str, collection: str) -> int:
+    """Of the index files that the server, whose data lie in `folder`, made of a loaded collection's segments."""
+    with closing(MilvusClient(uri)) as client:
+        segments = [segment.segment_id for segment in client.list_loaded_segments(collection)]
+    total = 0
+    for segment in segments:
+        builds = sorted((folder / "data" / "index_files").glob(f"*/*/*/{segment}"))  # the last is the newest
+        total += sum(file.stat().st_size for file in builds[-1].iterdir()) if builds else 0
+    return total
 
 
 def _opened(config: IndexCostConfig, uri: str, index: Index) -> Vectors:
@@ -217,23 +241,26 @@ def _lines(config: IndexCostConfig, costs: Sequence[Cost], exact: Sequence[Outco
         f"are {raw:.1f} MB an hour on disk. Exact search in memory finds {mean(o.right_place for o in exact):.1%}."
     )
     yield ""
-    head = ["index", "MB an hour: private", "of files", "found, %", "lost, points"]
+    head = ["index", "MB an hour: index", "private memory", "files in memory", "found, %", "lost, points"]
     yield from table(
         [*head, *(f"CPU ms a query of {s:g} s: caller + server" for s in config.lengths)],
         iter([_row(cost, costs[0], hours, config.lengths) for cost in costs]),
     )
     yield ""
     yield (
-        "Found: track and place right, before any threshold; lost: against the first row. CPU: medians, from the "
-        "embedded clip to the answer; what the server spends when idle is taken off."
+        "Index: the files that the server made of the vectors and loads whole, packed a little; HNSW's holds the "
+        "vectors too, FLAT has none. Memory: what the server grew by when it loaded the collection, rows and all, "
+        f"median, least and most of {config.loads} times. Found: track and place right, before any threshold; lost: "
+        "against the first row. CPU: medians, from the embedded clip to the answer; what the server spends when idle "
+        "is taken off."
     )
 
 
 def _row(cost: Cost, first: Cost, hours: float, lengths: Sequence[float]) -> list[str]:
     told = [
         cost.index.name,
-        f"{cost.resident / 1e6 / hours:.2f}",
-        f"{cost.mapped / 1e6 / hours:.2f}",
+        f"{cost.files / 1e6 / hours:.2f}",
+        *(_spread(loads, 1e6 * hours) for loads in (cost.private, cost.mapped)),
         f"{100 * cost.found():.1f}",
         f"{100 * (first.found() - cost.found()):.1f}",
     ]
@@ -242,6 +269,14 @@ def _row(cost: Cost, first: Cost, hours: float, lengths: Sequence[float]) -> lis
         caller, server = (median([spent[n] for n in of_length]) for spent in (cost.caller_ms, cost.server_ms))
         told.append(f"{caller:.0f} + {server:.0f}")
     return told
+
+
+def _spread(values: Sequence[int], unit: float) -> str:
+    """
+    >>> _spread([10, 40, 30], 10)
+    '3.00 (1.00 – 4.00)'
+    """
+    return f"{median(values) / unit:.2f} ({min(values) / unit:.2f} – {max(values) / unit:.2f})"
 
 
 if __name__ == "__main__":

@@ -58,16 +58,18 @@ def measured(rate: float, work: Callable[[], list[Reply]]) -> Trial:
     return Trial(rate, replies, wall_s, spent(before, used()), machine_cpu_s() - all_before_s)
 
 
-def settle(busy: Callable[[], float] | None = None, limit_s: float = SETTLE_LIMIT_S) -> None:
-    """Wait until Milvus rests: it merges and indexes what it was filled with long after it is asked for.
+def settle(busy: Callable[[], float] | None = None, limit_s: float = SETTLE_LIMIT_S) -> float:
+    """Wait until Milvus rests, and tell how many cores it then uses.
 
-    `busy` looks how many cores it uses. Raises InfrastructureError when that is too many for `limit_s`.
+    It merges and indexes what it was filled with long after it is asked for. `busy` looks how many cores it uses.
+    Raises InfrastructureError when that is too many for `limit_s`.
     """
     deadline = time.monotonic() + limit_s
     look = busy or (lambda: idle(SETTLE_LOOK_S).cores(MILVUS))
     while (cores := look()) > AT_REST:
         if time.monotonic() > deadline:
             raise InfrastructureError(f"Milvus, asked nothing, still uses {cores:.2f} cores after {limit_s:g} s")
+    return cores
 
 
 def idle(seconds: float) -> Trial:

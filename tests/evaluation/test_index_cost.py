@@ -7,7 +7,7 @@ import pytest
 from scripts import index_cost
 from scripts.index_cost import Index
 
-SMALL = ["clips=4", "lengths=[3]", "conditions=[clean]", "size=1500", "settle_s=1", "store=vectors"]
+SMALL = ["clips=4", "lengths=[3]", "conditions=[clean]", "size=1500", "settle_s=1", "loads=2", "store=vectors"]
 
 
 def test_indexes_have_names_of_their_own() -> None:
@@ -31,7 +31,8 @@ def test_a_server_is_measured(
     told = capsys.readouterr()
     rows = [line.split(" | ") for line in told.out.splitlines() if line.startswith(("| FLAT", "| IVF_PQ"))]
     assert [row[0] for row in rows] == ["| FLAT", "| IVF_PQ nlist 16 m 8 nprobe 16"]
-    assert rows[0][3] == "100.0" and rows[0][4] == "0.0" and " + " in rows[1][5]
+    assert rows[0][4] == "100.0" and rows[0][5] == "0.0" and " + " in rows[1][6]
+    assert rows[0][1] == "0.00" and float(rows[1][1]) > 0 and all(" – " in row[2] and " – " in row[3] for row in rows)
     assert "FLAT: 1,500 vectors in" in told.err
     assert index_cost.main(options) == 0
     filled = [line for line in capsys.readouterr().err.splitlines() if "vectors in" in line]
